@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration of an accelerator: one frozen object, every legal range checked here."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+__all__ = ["Config", "ConfigurationError", "PRESETS", "SEMAPHORE_COUNT", "SEGMENT_COUNT", "SEMAPHORE_MAXIMUM"]
+
+SEMAPHORE_COUNT = 16
+"""Counting semaphores of every configuration; the width of an instruction's masks."""
+
+SEMAPHORE_MAXIMUM = 63
+"""Largest count of a semaphore; one more signal is an error."""
+
+SEGMENT_COUNT = 8
+"""DRAM segments of every configuration; an instruction's segment field has three bits."""
+
+AXI_WIDTHS = (32, 64, 128, 256)
+
+
+class ConfigurationError(ValueError):
+    """A configuration value outside its legal range, or a feature this build does not have."""
+
+
+def _integer(name: str, value: object, low: int, high: int, fix: str = "") -> None:
+    legal = f"an integer from {low} to {high}"
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        hint = f"; {fix}" if fix else ""
+        raise ConfigurationError(f"{name} must be {legal}, not {value!r}{hint}")
+
+
+def _power_of_two(name: str, value: object, low: int, high: int) -> None:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int)
+        or not low <= value <= high
+        or value & (value - 1)
+    ):
+        suggestion = ""
+        if isinstance(value, int) and low < value < high:
+            suggestion = f"; the next power of two is {1 << (value - 1).bit_length()}"
+        raise ConfigurationError(
+            f"{name} must be a power of two from {low} to {high}, not {value!r}{suggestion}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that decides what hardware is generated.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the array: the reduction elements one pass covers. 1 to 256.
+    cols : int
+        Columns of the array: the outputs one pass produces. 1 to 256.
+    dataflow : str
+        ``"weight-stationary"``.
+    activation_depth : int
+        Words of the activation scratchpad, each ``rows`` int8 elements. Power of two.
+    weight_depth : int
+        Words of the weight scratchpad, each ``cols`` int8 elements. Power of two.
+    accumulator_depth : int
+        Words of the accumulator, each ``cols`` integers. Power of two. Two banks, halved by the
+        top address bit: the array updates one while the store unit reads the other.
+    accumulator_width : int
+        Bits of one accumulator element. Must hold ``max_reduction_depth`` products.
+    max_reduction_depth : int
+        The longest reduction a program may run, in products.
+    axi_width : int
+        Data width of the AXI4 memory port in bits: 32, 64, 128 or 256.
+    axi_address_width : int
+        Address width of the AXI4 memory port in bits, 32 to 64.
+    max_burst_beats : int
+        Longest AXI burst. Power of two up to 256; bursts never cross 4 KB either way.
+    read_outstanding : int
+        Read bursts in flight. Power of two.
+    write_outstanding : int
+        Write bursts in flight. Power of two.
+    queue_depth : int
+        Instructions each unit's queue holds. Power of two.
+    vector_lanes : int
+        Lanes of the vector unit; 0 leaves the unit out.
+
+    Raises
+    ------
+    ConfigurationError
+        On any illegal value; the message names the value, the legal range and the fix.
+    """
+
+    rows: int = 16
+    cols: int = 16
+    dataflow: str = "weight-stationary"
+    activation_depth: int = 4096
+    weight_depth: int = 4096
+    accumulator_depth: int = 1024
+    accumulator_width: int = 32
+    max_reduction_depth: int = 65536
+    axi_width: int = 128
+    axi_address_width: int = 32
+    max_burst_beats: int = 64
+    read_outstanding: int = 32
+    write_outstanding: int = 16
+    queue_depth: int = 8
+    vector_lanes: int = 0
+
+    def __post_init__(self) -> None:
+        _integer("rows", self.rows, 1, 256)
+        _integer("cols", self.cols, 1, 256)
+        if self.dataflow != "weight-stationary":
+            raise ConfigurationError(
+                f"dataflow must be 'weight-stationary', not {self.dataflow!r}: "
+                "no other dataflow is in this configuration"
+            )
+        _power_of_two("activation_depth", self.activation_depth, 16, 65536)
+        _power_of_two("weight_depth", self.weight_depth, 16, 65536)
+        _power_of_two("accumulator_depth", self.accumulator_depth, 16, 65536)
+        _integer("max_reduction_depth", self.max_reduction_depth, 1, 131071)
+        _integer("accumulator_width", self.accumulator_width, 16, 32)
+        needed = self.required_accumulator_width
+        if self.accumulator_width < needed:
+            raise ConfigurationError(
+                f"accumulator_width must be at least {needed} to hold "
+                f"{self.max_reduction_depth} products of int8 without overflow, not "
+                f"{self.accumulator_width}; widen it or lower max_reduction_depth"
+            )
+        if self.weight_depth < self.rows:
+            raise ConfigurationError(
+                f"weight_depth must be at least rows ({self.rows}) to hold one tile of weights, "
+                f"not {self.weight_depth}"
+            )
+        if isinstance(self.axi_width, bool) or self.axi_width not in AXI_WIDTHS:
+            raise ConfigurationError(
+                f"axi_width must be one of {', '.join(map(str, AXI_WIDTHS))}, "
+                f"not {self.axi_width!r}"
+            )
+        _integer("axi_address_width", self.axi_address_width, 32, 64)
+        _power_of_two("max_burst_beats", self.max_burst_beats, 1, 256)
+        _power_of_two("read_outstanding", self.read_outstanding, 1, 256)
+        _power_of_two("write_outstanding", self.write_outstanding, 1, 256)
+        _power_of_two("queue_depth", self.queue_depth, 2, 64)
+        if self.vector_lanes != 0:
+            raise ConfigurationError(
+                f"vector_lanes must be 0, not {self.vector_lanes!r}: "
+                "the vector unit is not in this configuration"
+            )
+
+    # Derived values. Each is a property so that no two places compute it.
+
+    @property
+    def required_accumulator_width(self) -> int:
+        """Bits that hold ``max_reduction_depth`` products of two int8 (at most 2**14 each)."""
+        return (self.max_reduction_depth << 14).bit_length() + 1
+
+    @property
+    def partial_sum_width(self) -> int:
+        """Bits of a partial sum inside the array, which adds ``rows`` products."""
+        return (self.rows << 14).bit_length() + 1
+
+    @property
+    def axi_bytes(self) -> int:
+        """Bytes of one AXI beat."""
+        return self.axi_width // 8
+
+    @property
+    def activation_bytes(self) -> int:
+        """Bytes of one activation scratchpad word as LOAD and STORE see it."""
+        return self.rows
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of one weight scratchpad word as LOAD sees it."""
+        return self.cols
+
+    @property
+    def accumulator_bytes(self) -> int:
+        """Bytes of one accumulator word as LOAD and STORE see it: int32 per column."""
+        return 4 * self.cols
+
+    # Names, files, variants.
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Config:
+        """The configuration called ``name`` in `PRESETS`, with ``changes`` applied."""
+        if name not in PRESETS:
+            raise ConfigurationError(
+                f"preset must be one of {', '.join(PRESETS)}, not {name!r}"
+            )
+        return cls.from_dict({**PRESETS[name], **changes})
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Config:
+        """A configuration from a mapping; unknown names are refused with a suggestion."""
+        if not isinstance(values, Mapping):
+            raise ConfigurationError(
+                f"a configuration must be a mapping of names to values, not {values!r}"
+            )
+        names = [field.name for field in dataclasses.fields(cls)]
+        for name in values:
+            if name not in names:
+                close = difflib.get_close_matches(str(name), names, 1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise ConfigurationError(
+                    f"{name!r} is not a configuration parameter{hint} "
+                    f"(known: {', '.join(names)})"
+                )
+        return cls(**values)
+
+    @classmethod
+    def from_yaml(cls, source: str | Path) -> Config:
+        """A configuration from a YAML file (a `Path`) or YAML text (a `str`)."""
+        text = source.read_text() if isinstance(source, Path) else source
+        try:
+            values = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigurationError(f"the configuration is not valid YAML: {error}") from error
+        return cls.from_dict({} if values is None else values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every parameter by name, in declaration order."""
+        return dataclasses.asdict(self)
+
+    def to_yaml(self) -> str:
+        """The configuration as YAML text that `from_yaml` reads back."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False)
+
+    def replace(self, **changes: Any) -> Config:
+        """A copy with some parameters changed."""
+        return Config.from_dict({**self.to_dict(), **changes})
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": {
+        "rows": 4,
+        "cols": 4,
+        "activation_depth": 1024,
+        "weight_depth": 1024,
+        "accumulator_depth": 256,
+        "axi_width": 32,
+    },
+    "small": {
+        "rows": 8,
+        "cols": 8,
+        "activation_depth": 2048,
+        "weight_depth": 2048,
+        "accumulator_depth": 512,
+        "axi_width": 64,
+    },
+    "default": {},
+    "large": {"rows": 32, "cols": 32, "axi_width": 256},
+}
+"""Configurations by name, as differences from the defaults."""
