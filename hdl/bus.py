@@ -10,6 +10,7 @@ from amaranth.hdl import unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out, Signature
 
+from .config import SEMAPHORE_COUNT
 from .isa import INDEX_WIDTH, INSTRUCTION_WIDTH, ErrorCode
 
 __all__ = [
@@ -154,8 +155,11 @@ class UnitSignature(Signature):
     -------
     command : In(stream of COMMAND_LAYOUT)
         Next instruction; it is valid only once its semaphores have been granted.
-    signal : Out(16)
+    signal : Out(SEMAPHORE_COUNT)
         One-cycle mask of semaphores to increment, when an instruction has completely finished.
+    signal_index : Out(INDEX_WIDTH)
+        Index of that instruction; valid only while ``signal`` is not zero. If the signal overflows
+        a semaphore, the error names this instruction.
     error : Out(ERROR_LAYOUT)
         Raised in the cycle a fault is found; the unit takes no further work by itself.
     halt : In(1)
@@ -175,7 +179,8 @@ class UnitSignature(Signature):
         super().__init__(
             {
                 "command": In(stream.Signature(COMMAND_LAYOUT)),
-                "signal": Out(16),
+                "signal": Out(SEMAPHORE_COUNT),
+                "signal_index": Out(INDEX_WIDTH),
                 "error": Out(ERROR_LAYOUT),
                 "halt": In(1),
                 "idle": Out(1),
