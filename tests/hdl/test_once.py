@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Elaborate once, instantiate by name: Once, ModuleLibrary and Chain."""
+
+import pytest
+from amaranth import Module, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.sim import Simulator
+
+from weft.hdl.chain import Chain
+from weft.hdl.once import ModuleLibrary, Once
+
+
+class Adder(wiring.Component):
+    """Registered ``o = i + increment`` that counts its elaborations."""
+
+    elaborations = 0
+
+    def __init__(self, increment=1, name="adder", width=8):
+        self.increment = increment
+        self.module_name = name
+        super().__init__({"i": In(signed(width)), "o": Out(signed(width)), "add": In(1)})
+
+    def elaborate(self, platform):
+        Adder.elaborations += 1
+        m = Module()
+        with m.If(self.add):
+            m.d.sync += self.o.eq(self.i + self.increment)
+        return m
+
+
+class Pair(wiring.Component):
+    """Two adders in series, wired by hand."""
+
+    i: In(signed(8))
+    o: Out(signed(8))
+
+    def __init__(self, first=None, second=None):
+        self._adders = (first or Adder(), second or Adder())
+        super().__init__()
+
+    def elaborate(self, platform):
+        m = Module()
+        value = self.i
+        for index, adder in enumerate(self._adders):
+            m.submodules[f"adder_{index}"] = adder = Once(adder)
+            m.d.comb += [adder.i.eq(value), adder.add.eq(1)]
+            value = adder.o
+        m.d.comb += self.o.eq(value)
+        return m
+
+
+def chain(count=3):
+    return Chain(Adder, count, module_name=f"chain_{count}", links={"i": "o"}, prefix="adder")
+
+
+def run(dut, bench):
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+def test_simulates_without_a_library():
+    dut = Pair()
+
+    async def bench(context):
+        context.set(dut.i, 40)
+        await context.tick().repeat(3)
+        assert context.get(dut.o) == 42
+
+    run(dut, bench)
+
+
+def test_elaborates_once_and_forwards_attributes():
+    Adder.elaborations = 0
+    with ModuleLibrary() as library:
+        library.define(Pair(), "pair")
+    assert Adder.elaborations == 1
+    assert list(library.definitions) == ["adder", "pair"]
+    assert library.definitions["pair"].text.count("cell \\adder ") == 2
+    assert Once(Adder(increment=3)).increment == 3
+    assert ModuleLibrary.active() is None
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (Adder(increment=2), "attribute increment is 2, not 1; put every parameter"),
+        (Adder(width=9), "its signature is"),
+    ],
+)
+def test_refuses_equal_names_for_different_hardware(other, message):
+    with ModuleLibrary() as library, pytest.raises(ValueError, match=message):
+        library.define(Pair(Adder(), other), "pair")
+
+
+def test_refuses_what_has_no_name():
+    with pytest.raises(TypeError, match="Pair needs a str attribute or property 'module_name'"):
+        Once(Pair())
+    with pytest.raises(TypeError, match="wraps a wiring.Component, not 3"):
+        Once(3)
+    with ModuleLibrary() as library, pytest.raises(ValueError, match="not 'a b'"):
+        library.define(Pair(), "a b")
+
+
+def test_chain_members_follow_the_roles():
+    members = chain().signature.members
+    assert members["i"] == In(signed(8))
+    assert members["o"] == Out(signed(8))
+    assert members["add"] == In(data.ArrayLayout(1, 3))
+
+
+def test_chain_simulates():
+    dut = chain()
+
+    async def bench(context):
+        context.set(dut.i, 10)
+        context.set(dut.add, [1, 1, 1])
+        await context.tick().repeat(4)
+        assert context.get(dut.o) == 13
+        context.set(dut.add, [1, 1, 0])
+        context.set(dut.i, 0)
+        await context.tick().repeat(4)
+        assert context.get(dut.o) == 13
+
+    run(dut, bench)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"count": 0}, "count must be an integer of at least 1, not 0"),
+        ({"links": {"o": "i"}}, "'o' must be an input of the stage"),
+        ({"shared": ["carry"]}, "whose members are i, o, add"),
+        ({"links": {"add": "o"}}, "link 'o' -> 'add' joins 8 bits to 1"),
+    ],
+)
+def test_chain_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Chain(Adder, **({"count": 2, "module_name": "bad"} | arguments))
