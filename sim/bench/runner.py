@@ -90,6 +90,17 @@ class _Icarus(_Environment, Icarus):
 
 
 class _Verilator(_Environment, Verilator):
+    runtime: Path | None = None
+
+    def _execute_cmds(self, cmds: Any, cwd: Any, stdout: Any = None) -> None:
+        # make rebuilds objects that are older than the makefile that Verilator just wrote, so
+        # the run time, equal for all designs, is taken from an earlier build in between.
+        for index, command in enumerate(cmds):
+            super()._execute_cmds([command], cwd, stdout)
+            if index == 0 and len(cmds) > 1 and self.runtime is not None:
+                for item in self.runtime.glob("*.o"):
+                    shutil.copy(item, Path(cwd) / item.name)
+
     def _simulator_in_path_build_only(self) -> None:
         self.executable = find_verilator()
 
@@ -146,8 +157,7 @@ def _build(
             source.write_text(text)
             sources.append(source)
         runtime = root / f"runtime-{_digest(versions, _FAST_COMPILE, waves)}"
-        if simulator == "verilator":
-            _copy_runtime(runtime, folder)
+        runner.runtime = runtime
         log = folder / "build.log"
         try:
             runner.build(
@@ -163,8 +173,10 @@ def _build(
             raise BenchFailure(
                 f"{name}: {simulator} refused the design ({error})\n{_tail(log)}\nlog: {log}"
             ) from None
-        if simulator == "verilator" and not runtime.exists():
+        if not runtime.exists() and simulator == "verilator" and list(folder.glob("verilated*.o")):
             _save_runtime(folder, runtime)
+        for item in [*folder.glob("verilated*.o"), *folder.glob("*.gch")]:
+            item.unlink()
         stamp.touch()
     return folder
 
@@ -176,15 +188,9 @@ def _has(distribution: str) -> bool:
         return False
 
 
-def _copy_runtime(runtime: Path, folder: Path) -> None:
-    """Take Verilator's own run time, which is the same for all designs, from an earlier build."""
-    if runtime.exists():
-        for item in runtime.glob("*.o"):
-            shutil.copy(item, folder / item.name)
-
-
 def _save_runtime(folder: Path, runtime: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=runtime.parent) as name:
+    """Keep Verilator's own run time for later builds."""
+    with tempfile.TemporaryDirectory(dir=runtime.parent, prefix="staged-") as name:
         staged = Path(name) / "runtime"
         staged.mkdir()
         for item in folder.glob("verilated*.o"):
