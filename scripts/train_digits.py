@@ -2,7 +2,8 @@
 """Train and quantize the network of the demonstration, and store it with the package.
 
 NumPy only, seeded, a few seconds on one core. `--data` also rewrites the package's copy of the
-images from scikit-learn.
+images from scikit-learn. The constants were chosen by three-fold cross-validation on the training
+images; the test images had no part in it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ SEED = 5
 SIZES = (64, 48, 24, 10)
 TEST_IMAGES = 400
 EPOCHS = 400
-BATCH = 64
+WARM_UP_EPOCHS = 20
+BATCH = 32
 LEARNING_RATE = 0.01
 WEIGHT_DECAY = 1e-3
 LARGEST_PIXEL = 16
@@ -94,7 +96,8 @@ def train(images: Array, labels: NDArray[np.uint8]) -> tuple[list[Array], list[A
     second = [np.zeros_like(item) for item in parameters]
     step = 0
     for epoch in range(EPOCHS):
-        rate = LEARNING_RATE * 0.5 * (1 + np.cos(np.pi * epoch / EPOCHS))
+        warm_up = min(1.0, (epoch + 1) / WARM_UP_EPOCHS)
+        rate = warm_up * LEARNING_RATE * 0.5 * (1 + np.cos(np.pi * epoch / EPOCHS))
         order = generator.permutation(len(images))
         for start in range(0, len(images), BATCH):
             chosen = order[start : start + BATCH]

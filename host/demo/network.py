@@ -124,7 +124,7 @@ class Network:
     def load(cls, path: Path) -> Network:
         """Read what `save` wrote."""
         with np.load(path) as arrays:
-            layers = []
+            layers: list[Layer] = []
             while f"layer{len(layers)}_weight" in arrays:
                 prefix = f"layer{len(layers)}_"
                 layers.append(
