@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Draw the figures of docs/architecture.md into docs/images."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from weft.demo.block_diagram import block_diagram
+from weft.hdl.array import SystolicArray
+from weft.hdl.config import Config
+
+IMAGES = Path(__file__).parent.parent / "docs" / "images"
+SIZE = 4
+TILES = ("A", "B", "C")
+FILLS = ("#a9c8ec", "#f2c383", "#b5dcc6")
+INK, SOFT = "#22303c", "#5c6a76"
+CELL_WIDTH, CELL_HEIGHT, LEFT, TOP = 34, 17, 250, 58
+LAST_CYCLE = 21
+
+
+class Timeline:
+    """Lanes of coloured cells against clock cycles."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.y = TOP
+
+    def lane(
+        self, label: str, cells: dict[int, tuple[int, str]], *, gap: int = 3, soft: bool = False
+    ) -> None:
+        """One lane: cell by cycle, each with the number of its tile and a text."""
+        colour = SOFT if soft else INK
+        self.parts.append(
+            f'<text x="{LEFT - 12}" y="{self.y + 13}" text-anchor="end" fill="{colour}">'
+            f"{label}</text>"
+        )
+        for cycle, (tile, text) in cells.items():
+            x = LEFT + cycle * CELL_WIDTH
+            pattern = ' fill-opacity="0.45"' if soft else ""
+            self.parts.append(
+                f'<rect x="{x}" y="{self.y}" width="{CELL_WIDTH - 1}" height="{CELL_HEIGHT}" '
+                f'fill="{FILLS[tile]}"{pattern}/>'
+                f'<text x="{x + CELL_WIDTH / 2 - 0.5}" y="{self.y + 12.5}" text-anchor="middle" '
+                f'font-size="10.5">{text}</text>'
+            )
+        self.y += CELL_HEIGHT + gap
+
+    def swap(self, cycle: int, lane_from_bottom: int = 0) -> None:
+        """Mark the begin of ``cycle`` in the lane that was drawn last as a weight swap."""
+        x = LEFT + cycle * CELL_WIDTH - 0.5
+        bottom = self.y - 3 - lane_from_bottom * (CELL_HEIGHT + 3)
+        self.parts.append(
+            f'<path d="M{x},{bottom - CELL_HEIGHT - 3} V{bottom}" stroke="#c2412d" '
+            f'stroke-width="3"/>'
+        )
+
+    def svg(self, title: str, caption: str) -> str:
+        """The drawing with the cycle numbers above."""
+        width, height = LEFT + (LAST_CYCLE + 1) * CELL_WIDTH + 12, self.y + 30
+        numbers = "".join(
+            f'<text x="{LEFT + cycle * CELL_WIDTH + CELL_WIDTH / 2}" y="{TOP - 10}" '
+            f'text-anchor="middle" fill="{SOFT}">{cycle}</text>'
+            f'<path d="M{LEFT + cycle * CELL_WIDTH - 0.5},{TOP - 4} V{self.y}" stroke="#e5e9ed"/>'
+            for cycle in range(LAST_CYCLE + 1)
+        )
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+            f'font-family="system-ui, sans-serif" font-size="12" fill="{INK}" role="img">\n'
+            f"<title>{title}</title>\n"
+            f'<rect width="{width}" height="{height}" fill="#ffffff"/>\n'
+            f'<text x="{LEFT}" y="22" font-size="14" font-weight="600">{title}</text>'
+            f'<text x="{LEFT - 12}" y="{TOP - 10}" text-anchor="end" fill="{SOFT}">cycle</text>\n'
+            f"{numbers}\n" + "\n".join(self.parts) + "\n"
+            f'<text x="{LEFT}" y="{self.y + 18}" fill="{SOFT}">{caption}</text>\n</svg>\n'
+        )
+
+
+def pipeline() -> str:
+    """Three tiles through a small array, passes of ``rows`` vectors, column 0.
+
+    The cycles follow `weft.hdl.array`: a weight vector that is accepted in cycle t shifts the rows
+    that have joined in cycle t + 1; a ``first`` accepted in cycle t swaps row r in cycle t + 1 + r,
+    together with its activation; the result leaves ``latency`` cycles after t.
+    """
+    rows = SIZE
+    array = SystolicArray(
+        rows=rows, cols=SIZE, partial_sum_width=Config(rows=rows, cols=SIZE).partial_sum_width
+    )
+    drawing = Timeline()
+    first = [rows * (tile + 1) for tile in range(len(TILES))]
+    accepted = {
+        first[tile] - rows + number: (tile, f"{name}{rows - 1 - number}")
+        for tile, name in enumerate(TILES)
+        for number in range(rows)
+    }
+    drawing.lane("weights accepted (array row)", accepted)
+    drawing.lane(
+        "activations accepted (vector)",
+        {first[t] + n: (t, f"{name}.{n}") for t, name in enumerate(TILES) for n in range(rows)},
+        gap=12,
+    )
+    for row in range(rows):
+        shadow = {
+            first[tile] - rows + number + 1: (tile, "shift")
+            for tile in range(len(TILES))
+            for number in range(row, rows)
+        }
+        drawing.lane(f"row {row}: shadow shifts", shadow, soft=True)
+        drawing.lane(
+            f"row {row}: activation of vector",
+            {
+                first[t] + n + 1 + row: (t, f"{name}.{n}")
+                for t, name in enumerate(TILES)
+                for n in range(rows)
+            },
+            gap=9,
+        )
+        drawing.y -= 6
+        for start in first:
+            drawing.swap(start + 1 + row)
+        drawing.y += 6
+    drawing.y += 3
+    results = {
+        first[t] + n + array.latency: (t, f"{name}.{n}")
+        for t, name in enumerate(TILES)
+        for n in range(rows)
+    }
+    drawing.lane("results, all columns", {c: v for c, v in results.items() if c <= LAST_CYCLE})
+    return drawing.svg(
+        f"{rows}x{SIZE} array, passes of {rows} vectors, column 0; latency {array.latency}",
+        "Red: the shadow weights of the row swap in with the first activation of the pass. "
+        "Column c does the same c cycles later.",
+    )
+
+
+FIGURES = {
+    "block_diagram.svg": lambda: block_diagram(Config()),
+    "pipeline.svg": pipeline,
+}
+"""Figure by file name."""
+
+
+def main() -> None:
+    """Write every figure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-o", "--output", type=Path, default=IMAGES)
+    folder = parser.parse_args().output
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, draw in FIGURES.items():
+        (folder / name).write_text(draw(), encoding="utf-8")
+        print(folder / name)
+
+
+if __name__ == "__main__":
+    main()
