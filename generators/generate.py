@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All files of a configuration into a directory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ..hdl.array import SystolicArray
+from ..hdl.config import Config
+from .fusesoc import core_file
+from .header import c_header
+from .manifest import manifest, manifest_text
+from .markdown import register_map
+from .svd import svd
+from .verilog import emit
+
+__all__ = ["MODULES", "generate"]
+
+MODULES = {"accelerator": "weft_accelerator", "array": "weft_systolic_array"}
+"""Module name by top."""
+
+
+def _component(config: Config, top: str) -> Any:
+    if top == "array":
+        return SystolicArray(
+            rows=config.rows, cols=config.cols, partial_sum_width=config.partial_sum_width
+        )
+    from ..hdl.accelerator import Accelerator
+
+    return Accelerator(config)
+
+
+def generate(config: Config, top: str, directory: str | os.PathLike[str]) -> dict[str, Any]:
+    """Write Verilog and everything that goes with it.
+
+    The same configuration gives the same bytes. Every file is complete when it appears under its
+    name, the manifest last; other files in the directory are left alone.
+
+    Parameters
+    ----------
+    config : Config
+        What to generate.
+    top : str
+        ``accelerator`` (AXI4 and AXI4-Lite ports) or ``array`` (the bare array with streams).
+    directory : path
+        Where to; made if it does not exist.
+
+    Returns
+    -------
+    dict
+        The manifest, as in ``manifest.json``.
+
+    Raises
+    ------
+    ValueError
+        On an unknown top.
+    EmissionError
+        If Yosys is missing.
+    OSError
+        If the directory cannot be written.
+    """
+    if top not in MODULES:
+        raise ValueError(f"top must be one of {', '.join(MODULES)}, not {top!r}")
+    module = MODULES[top]
+    component = _component(config, top)
+    files = {f"{module}.v": emit(component, module), "config.yaml": config.to_yaml()}
+    if top == "accelerator":
+        files["weft_registers.h"] = c_header(config)
+        files["weft.svd"] = svd(config)
+        files["registers.md"] = register_map(config)
+    headers = [name for name in files if name.endswith(".h")]
+    files["weft.core"] = core_file(config, module=module, headers=headers)
+    values = manifest(config, top=top, module=module, component=component, files=files)
+    files["manifest.json"] = manifest_text(values)
+    _write(files, Path(directory))
+    return values
+
+
+def _write(files: dict[str, str], directory: Path) -> None:
+    """Write all files beside their places, then move each there."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".weft-") as staging:
+        for name, text in files.items():
+            (Path(staging) / name).write_bytes(text.encode())
+        for name in files:
+            os.replace(Path(staging) / name, directory / name)
