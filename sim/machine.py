@@ -70,18 +70,13 @@ class Fault(Exception):
 def first_bad_burst(config: Config, address: int, size: int, end: int) -> int | None:
     """Address of the first burst of a row that reaches beyond ``end``, or None.
 
-    Bursts start at the row, are at most ``max_burst_beats`` beats and end at 4 KB boundaries.
+    Bursts start at a beat and end at multiples of the longest burst, at most 4 KB.
     """
     if address + size <= end:
         return None
-    beat = config.axi_bytes
-    while True:
-        aligned = address - address % beat
-        following = min(aligned + beat * config.max_burst_beats, address - address % _PAGE + _PAGE)
-        if min(following, address + size) > end:
-            return address
-        size -= following - address
-        address = following
+    block = min(config.axi_bytes * config.max_burst_beats, _PAGE)
+    first = end // block * block
+    return max(first, address - address % config.axi_bytes)
 
 
 class Machine:
@@ -217,12 +212,12 @@ class Machine:
             i["count_y"], -1, width
         )
         where = slice(access.address, access.address + access.words)
-        words = words.reshape(-1, width)
+        flat = words.reshape(-1, width)
         if access.memory is Memory.ACCUMULATOR and self.config.accumulator_width < 32:
-            values = words.view("<i4").astype(np.int64)
+            values = flat.view("<i4").astype(np.int64)
             narrow = reference.wrap(values, self.config.accumulator_width).astype("<i4")
-            words = narrow.view(np.uint8)
-        self.words[access.memory][where] = words
+            flat = narrow.view(np.uint8)
+        self.words[access.memory][where] = flat
         self.written[access.memory][where] = True
 
     def _store(self, i: Instruction, index: int) -> None:

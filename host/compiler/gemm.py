@@ -14,7 +14,7 @@ from .program import Program, ProgramError, SegmentNeed
 from .schedule import Operation, order, synchronize, works
 from .tiling import Problem, Tiling, cost, partition, tilings
 
-__all__ = ["SEGMENT_A", "SEGMENT_B", "SEGMENT_C", "CompileError", "compile_gemm"]
+__all__ = ["SEGMENT_A", "SEGMENT_B", "SEGMENT_C", "CompileError", "check_sizes", "compile_gemm"]
 
 SEGMENT_A, SEGMENT_B, SEGMENT_C = 0, 1, 2
 """Segments of the operands and the result."""
@@ -273,7 +273,8 @@ def _doubling(low: int, high: int, least: int) -> list[tuple[int, int]]:
     return [*result, (low, high)]
 
 
-def _check(config: Config, m: int, n: int, k: int) -> None:
+def check_sizes(config: Config, m: int, n: int, k: int) -> None:
+    """Raise `CompileError` for a product no program of ``config`` can compute."""
     for name, value in (("m", m), ("n", n), ("k", k)):
         if not 1 <= value <= _DIMENSION_LIMIT:
             raise CompileError(f"{name} must be from 1 to {_DIMENSION_LIMIT}, not {value}")
@@ -340,7 +341,7 @@ def compile_gemm(config: Config, m: int, n: int, k: int) -> Program:
     >>> [need.bytes for need in program.segments]
     [21, 35, 60]
     """
-    _check(config, m, n, k)
+    check_sizes(config, m, n, k)
     tiling, cycles, operations = _best(config, m, n, k)
     return Program(
         [operation.instruction() for operation in operations],
