@@ -44,6 +44,9 @@ KEYWORDS = frozenset(
 _DROPPED_ATTRIBUTES = re.compile(
     r"\s*attribute \\(?:generator|top|src|amaranth\.\w+|enum_base_type|enum_value_\w+) "
 )
+_ANONYMOUS_PORT = re.compile(r"\\port\$(\d+)\$(\d+)")
+"""Port of an inner module that carries part of a signal there, so that it has no name."""
+
 _NAME = re.compile(r"(?:\\|(?<!\S)\$)\S+")
 _WIRE = re.compile(r"  wire width (\d+) (?:(input|output|inout) \d+ )? ?(signed )?(\S+)$")
 _ALIAS = re.compile(r"connect (\\\S+) ")
@@ -83,7 +86,7 @@ def clean(text: str, ports: dict[str, tuple[str, ...]]) -> str:
     """
     names: dict[str, str] = {}
     taken: dict[str, str] = {}
-    bodies = list(_modules(text))
+    bodies = list(_modules(_ANONYMOUS_PORT.sub(r"\\port_\1_\2", text)))
     for name, _ in bodies:
         plain = re.sub(r"\W", "_", name.replace(".", "__"))
         if taken.setdefault(plain, name) != name or name in names:
