@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which instructions are legal: one table, read by the hardware and by its model."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from functools import reduce
+
+from amaranth.hdl import Const, Value
+from amaranth.lib import data
+
+from ..isa import FORMATS, INSTRUCTION_WIDTH, ErrorCode, Format, Memory, Opcode, Unit
+
+__all__ = ["FieldRule", "InstructionRules"]
+
+
+@dataclass(frozen=True)
+class FieldRule:
+    """Field values that a format does not take.
+
+    Parameters
+    ----------
+    opcode : Opcode
+        Format the rule belongs to.
+    field : str
+        Field of the format.
+    first, last : int
+        Stored bits from ``first`` to ``last`` are refused.
+    code : ErrorCode
+        What they are refused with.
+    """
+
+    opcode: Opcode
+    field: str
+    first: int
+    last: int
+    code: ErrorCode
+
+
+class InstructionRules:
+    """The legality of instructions in one configuration.
+
+    An instruction is refused with ILLEGAL_INSTRUCTION if its opcode is unknown, a reserved bit or
+    an undefined flag is set, or a field has a value that its format never takes; else with
+    NOT_CONFIGURED if it needs what this configuration leaves out.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the array.
+    vector : bool
+        Whether there is a vector unit.
+    """
+
+    def __init__(self, *, rows: int, vector: bool) -> None:
+        self.rows = rows
+        self.vector = vector
+
+    @property
+    def field_rules(self) -> tuple[FieldRule, ...]:
+        """The rules on field values; those that cannot fail are left out."""
+        illegal, missing = ErrorCode.ILLEGAL_INSTRUCTION, ErrorCode.NOT_CONFIGURED
+        weight, parameter = Memory.WEIGHT.value, Memory.PARAMETER.value
+        rules = [FieldRule(Opcode.STORE, "memory", weight, weight, illegal)]
+        last_rows = next(
+            field for field in FORMATS[Opcode.MATMUL].fields if field.name == "last_rows"
+        )
+        if self.rows < last_rows.high:
+            rules.append(
+                FieldRule(
+                    Opcode.MATMUL,
+                    last_rows.name,
+                    last_rows.encode(self.rows + 1),
+                    last_rows.encode(last_rows.high),
+                    illegal,
+                )
+            )
+        if self.vector:
+            rules.append(FieldRule(Opcode.STORE, "memory", parameter, parameter, illegal))
+        else:
+            rules += [
+                FieldRule(Opcode.LOAD, "memory", parameter, parameter, missing),
+                FieldRule(Opcode.STORE, "memory", parameter, parameter, missing),
+                FieldRule(Opcode.SYNC, "unit", Unit.VECTOR.value, Unit.VECTOR.value, missing),
+            ]
+        return tuple(rules)
+
+    @property
+    def missing_opcodes(self) -> tuple[Opcode, ...]:
+        """Opcodes whose unit this configuration leaves out."""
+        return () if self.vector else (Opcode.VECTOR,)
+
+    @staticmethod
+    def zero_mask(form: Format) -> int:
+        """The bits of the whole instruction that a format wants zero: reserved and flags."""
+        position, mask = 0, ((1 << INSTRUCTION_WIDTH) - 1) & ~((1 << form.used_width) - 1)
+        for field in form.all_fields:
+            if field.name == "flags":
+                mask |= (((1 << field.width) - 1) & ~form.flag_mask) << position
+            position += field.width
+        return mask
+
+    @staticmethod
+    def _field(opcode: Opcode, name: str, word: int) -> int:
+        position = 0
+        for field in FORMATS[opcode].all_fields:
+            if field.name == name:
+                return (word >> position) & ((1 << field.width) - 1)
+            position += field.width
+        raise KeyError(name)
+
+    def check(self, word: int) -> ErrorCode:
+        """Model of the hardware: why a 256-bit word is refused, or ``ErrorCode.NONE``."""
+        try:
+            opcode = Opcode(word & 0xFF)
+        except ValueError:
+            return ErrorCode.ILLEGAL_INSTRUCTION
+        if word & self.zero_mask(FORMATS[opcode]):
+            return ErrorCode.ILLEGAL_INSTRUCTION
+        broken = {
+            rule.code
+            for rule in self.field_rules
+            if rule.opcode is opcode
+            and rule.first <= self._field(opcode, rule.field, word) <= rule.last
+        }
+        if opcode in self.missing_opcodes:
+            broken.add(ErrorCode.NOT_CONFIGURED)
+        for code in (ErrorCode.ILLEGAL_INSTRUCTION, ErrorCode.NOT_CONFIGURED):
+            if code in broken:
+                return code
+        return ErrorCode.NONE
+
+    def broken(self, instruction: Value) -> dict[ErrorCode, Value]:
+        """Hardware: per code, whether ``instruction`` breaks a rule of it."""
+        legal_opcode: list[Value] = []
+        result: dict[ErrorCode, list[Value]] = {
+            ErrorCode.ILLEGAL_INSTRUCTION: [],
+            ErrorCode.NOT_CONFIGURED: [],
+        }
+        for form in FORMATS.values():
+            view = data.View(form.layout, instruction)
+            matches = view.opcode == form.opcode.value
+            legal_opcode.append(matches)
+            wrong = (instruction & Const(self.zero_mask(form), INSTRUCTION_WIDTH)).any()
+            result[ErrorCode.ILLEGAL_INSTRUCTION].append(matches & wrong)
+            if form.opcode in self.missing_opcodes:
+                result[ErrorCode.NOT_CONFIGURED].append(matches)
+        for rule in self.field_rules:
+            view = data.View(FORMATS[rule.opcode].layout, instruction)
+            stored = view[rule.field].as_unsigned()
+            hit = (stored >= rule.first) & (stored <= rule.last)
+            result[rule.code].append((view.opcode == rule.opcode.value) & hit)
+        result[ErrorCode.ILLEGAL_INSTRUCTION].append(~reduce(operator.or_, legal_opcode))
+        return {
+            code: reduce(operator.or_, terms) if terms else Const(0, 1)
+            for code, terms in result.items()
+        }
+
+    def units(self) -> tuple[Unit, ...]:
+        """The execution units of this configuration, in the order of their numbers."""
+        return tuple(unit for unit in Unit if unit is not Unit.VECTOR or self.vector)
+
+    @staticmethod
+    def goes_to(instruction: Value, unit: Unit) -> Value:
+        """Hardware: whether a legal ``instruction`` belongs into the queue of ``unit``."""
+        sync = data.View(FORMATS[Opcode.SYNC].layout, instruction)
+        own = sync.opcode == Opcode[unit.name].value
+        return own | ((sync.opcode == Opcode.SYNC.value) & (sync.unit == unit.value))

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The counting semaphores that order the units."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..bus import ERROR_LAYOUT
+from ..config import SEMAPHORE_COUNT, SEMAPHORE_MAXIMUM
+from ..isa import INDEX_WIDTH, ErrorCode
+
+__all__ = ["REQUEST_LAYOUT", "SIGNAL_LAYOUT", "Semaphores"]
+
+REQUEST_LAYOUT = data.StructLayout(
+    {"valid": unsigned(1), "mask": unsigned(SEMAPHORE_COUNT)}
+)
+"""A gate's wish to take one count from every semaphore in ``mask``."""
+
+SIGNAL_LAYOUT = data.StructLayout(
+    {"mask": unsigned(SEMAPHORE_COUNT), "index": unsigned(INDEX_WIDTH)}
+)
+"""Semaphores to add one count to, and the instruction that does so."""
+
+
+class Semaphores(wiring.Component):
+    """Counts signals, grants waits.
+
+    One request is granted per cycle: the first in the list whose semaphores all hold a count. Any
+    number of sources may signal in a cycle. A semaphore signalled in cycle t can be granted in
+    t + 1.
+
+    Per semaphore the count lags one cycle behind signals and grants, which wait in registers; the
+    flags "at least one" and "at least two" are registered with it, so that a grant is a few levels
+    of logic: available = signalled | (taken ? two : one).
+
+    An overflow is a signal to a semaphore that holds 63 counts, unless a grant in the same cycle
+    takes one from it. The error names the lowest such semaphore and an instruction that signalled
+    in that very cycle; of several, the last in the list of sources that signalled a semaphore with
+    fewer counts left than there are sources (so it may, at worst, be the one that nearly
+    overflowed another semaphore).
+
+    Parameters
+    ----------
+    requests : int
+        Gates, the most urgent first.
+    sources : int
+        Signal sources, at most 63.
+
+    Members
+    -------
+    request : In(ArrayLayout(REQUEST_LAYOUT, requests))
+        Held until granted.
+    grant : Out(requests)
+        At most one bit is set; combinational from ``request``.
+    signal : In(ArrayLayout(SIGNAL_LAYOUT, sources))
+        One-cycle masks.
+    clear : In(1)
+        Set all counts to zero.
+    halt : In(1)
+        Grant nothing, count no signal.
+    quiet : Out(1)
+        No signal of the cycle before is still to be counted.
+    error : Out(ERROR_LAYOUT)
+        SEMAPHORE_OVERFLOW, two cycles after the signal; the address is the semaphore's number.
+
+    Raises
+    ------
+    ValueError
+        If there is no source, or more than a semaphore's maximum.
+    """
+
+    def __init__(self, *, requests: int, sources: int) -> None:
+        if not 1 <= sources <= SEMAPHORE_MAXIMUM:
+            raise ValueError(f"sources must be from 1 to {SEMAPHORE_MAXIMUM}, not {sources!r}")
+        self.requests = requests
+        self.sources = sources
+        super().__init__(
+            {
+                "request": In(data.ArrayLayout(REQUEST_LAYOUT, requests)),
+                "grant": Out(requests),
+                "signal": In(data.ArrayLayout(SIGNAL_LAYOUT, sources)),
+                "clear": In(1),
+                "halt": In(1),
+                "quiet": Out(1),
+                "error": Out(ERROR_LAYOUT),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        signalled = [Signal(SEMAPHORE_COUNT, name=f"signalled_{n}") for n in range(self.sources)]
+        taken = Signal(SEMAPHORE_COUNT)
+        available = Signal(SEMAPHORE_COUNT)
+        overflow = Signal(SEMAPHORE_COUNT)
+        near_maximum = Signal(SEMAPHORE_COUNT)
+        m.d.sync += overflow.eq(0)
+        for number in range(SEMAPHORE_COUNT):
+            count = Signal(range(SEMAPHORE_MAXIMUM + 1), name=f"count_{number}")
+            one = Signal(name=f"one_{number}")
+            two = Signal(name=f"two_{number}")
+            following = Signal(
+                range(SEMAPHORE_MAXIMUM + self.sources + 1), name=f"following_{number}"
+            )
+            added = [source[number] for source in signalled]
+            m.d.comb += [
+                following.eq(count + sum(added) - taken[number]),
+                available[number].eq(Cat(added).any() | Mux(taken[number], two, one)),
+            ]
+            m.d.sync += [
+                count.eq(following),
+                one.eq(following != 0),
+                two.eq(following > 1),
+                near_maximum[number].eq(following > SEMAPHORE_MAXIMUM - self.sources),
+                overflow[number].eq(following > SEMAPHORE_MAXIMUM),
+            ]
+            with m.If(self.clear):
+                m.d.sync += [count.eq(0), one.eq(0), two.eq(0), near_maximum[number].eq(0)]
+
+        eligible = Signal(self.requests)
+        m.d.comb += self.grant.eq(eligible & ~(eligible - 1)[: self.requests])
+        m.d.sync += taken.eq(0)
+        for number in range(self.requests):
+            request = self.request[number]
+            m.d.comb += eligible[number].eq(
+                request.valid & (~request.mask | available).all() & ~self.halt
+            )
+            with m.If(self.grant[number]):
+                m.d.sync += taken.eq(request.mask)
+
+        for mask, source in zip(signalled, self.signal, strict=True):
+            m.d.sync += mask.eq(Mux(self.halt | self.clear, 0, source.mask))
+        m.d.comb += self.quiet.eq(~Cat(signalled).any())
+        self._report(m, signalled, near_maximum, overflow)
+        return m
+
+    def _report(
+        self, m: Module, signalled: list[Signal], near_maximum: Signal, overflow: Signal
+    ) -> None:
+        """The error of an overflow, from the cycle's sources and the overflowing semaphores."""
+        chosen = Signal(INDEX_WIDTH)
+        for number, mask in enumerate(signalled):
+            index = Signal(INDEX_WIDTH, name=f"index_{number}")
+            m.d.sync += index.eq(self.signal[number].index)
+            with m.If((mask & near_maximum).any()):
+                m.d.sync += chosen.eq(index)
+        lowest = Signal(range(SEMAPHORE_COUNT))
+        for number in reversed(range(SEMAPHORE_COUNT)):
+            with m.If(overflow[number]):
+                m.d.comb += lowest.eq(number)
+        m.d.comb += [
+            self.error.valid.eq(overflow.any()),
+            self.error.code.eq(ErrorCode.SEMAPHORE_OVERFLOW),
+            self.error.index.eq(chosen),
+            self.error.address.eq(lowest),
+        ]

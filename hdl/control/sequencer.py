@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From program memory to the units: fetch, dispatch, queues, gates and semaphores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..bus import ERROR_LAYOUT, AXI4ReadSignature, UnitSignature
+from ..isa import INDEX_WIDTH, ErrorSource, Unit
+from .dispatch import Dispatch
+from .fetch import Fetch
+from .gate import SemaphoreGate
+from .instruction_queue import InstructionQueue
+from .legality import InstructionRules
+from .oldest import OldestInstruction
+from .semaphores import Semaphores
+from .supervisor import REPORTERS
+
+__all__ = ["Sequencer"]
+
+URGENCY = (Unit.STORE, Unit.VECTOR, Unit.MATMUL, Unit.LOAD)
+"""Units in the order in which their waits are granted: what frees memory comes first."""
+
+
+class Sequencer(wiring.Component):
+    """Runs a program: every instruction to its unit, as soon as its semaphores allow.
+
+    ::
+
+        Fetch -> Dispatch -> InstructionQueue -> SemaphoreGate -> unit      (one path per unit)
+                                                   ^ Semaphores <- signals of units and SYNC
+
+    Parameters
+    ----------
+    rules : InstructionRules
+        Legal instructions; decides which units there are.
+    address_width, data_width, max_burst_beats : int
+        Of the AXI port.
+    queue_depth : int
+        Instructions in a unit's queue.
+
+    Members
+    -------
+    axi : Out(AXI4ReadSignature)
+        Instruction fetch.
+    start : In(1)
+        Begin the program; semaphores are cleared.
+    program_address : In(64)
+        See `Fetch`.
+    program_length : In(24)
+        See `Fetch`.
+    halt : In(1)
+        Stop everything; a reset must follow.
+    load, matmul, vector, store : In(UnitSignature)
+        To the units; ``vector`` only where the rules know it.
+    waiting : Out(4)
+        Per `Unit` number: its next instruction waits for a grant.
+    errors : Out(ArrayLayout(ERROR_LAYOUT, 7))
+        Of all units, fetch, dispatch and semaphores, one for each of `REPORTERS`.
+    finished : Out(1)
+        Every instruction of the program is with its unit.
+    idle : Out(1)
+        Fetch and units are idle.
+    quiet : Out(1)
+        No semaphore signal is on its way.
+    progress : Out(1)
+        Something moved in the cycle before.
+    oldest : Out(24)
+        Of the instructions in gates and units, the least index: of each unit that in its gate,
+        else the last one it took if it is not idle.
+    dispatched : Out(1)
+        An instruction enters its queue.
+    """
+
+    def __init__(
+        self,
+        *,
+        rules: InstructionRules,
+        address_width: int,
+        data_width: int,
+        max_burst_beats: int,
+        queue_depth: int,
+    ) -> None:
+        self.rules = rules
+        self.address_width = address_width
+        self.data_width = data_width
+        self.max_burst_beats = max_burst_beats
+        self.queue_depth = queue_depth
+        super().__init__(
+            {
+                "axi": Out(AXI4ReadSignature(address_width=address_width, data_width=data_width)),
+                "start": In(1),
+                "program_address": In(64),
+                "program_length": In(INDEX_WIDTH),
+                "halt": In(1),
+                **{unit.name.lower(): In(UnitSignature()) for unit in rules.units()},
+                "waiting": Out(len(Unit)),
+                "errors": Out(data.ArrayLayout(ERROR_LAYOUT, len(REPORTERS))),
+                "finished": Out(1),
+                "idle": Out(1),
+                "quiet": Out(1),
+                "progress": Out(1),
+                "oldest": Out(INDEX_WIDTH),
+                "dispatched": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        units = [unit for unit in URGENCY if unit in self.rules.units()]
+        m.submodules.fetch = fetch = Fetch(
+            address_width=self.address_width,
+            data_width=self.data_width,
+            max_burst_beats=self.max_burst_beats,
+        )
+        m.submodules.dispatch = dispatch = Dispatch(rules=self.rules)
+        m.submodules.semaphores = semaphores = Semaphores(
+            requests=len(units), sources=len(units) + 1
+        )
+        m.submodules.oldest = oldest = OldestInstruction(candidates=len(units) + 1)
+        connect(m, fetch.axi, flipped(self.axi))
+        connect(m, fetch.o, dispatch.i)
+        m.d.comb += [
+            fetch.start.eq(self.start),
+            fetch.program_address.eq(self.program_address),
+            fetch.length.eq(self.program_length),
+            semaphores.clear.eq(self.start),
+            *(part.halt.eq(self.halt) for part in (fetch, dispatch, semaphores)),
+            self.errors[ErrorSource.FETCH.value].eq(fetch.error),
+            self.errors[ErrorSource.DISPATCH.value].eq(dispatch.error),
+            self.errors[ErrorSource.SEMAPHORES.value].eq(semaphores.error),
+            self.quiet.eq(semaphores.quiet),
+            self.dispatched.eq(dispatch.dispatched),
+            self.oldest.eq(oldest.o),
+        ]
+
+        occupied, idle, moved, sync_signals = [], [fetch.idle], [], []
+        for number, unit in enumerate(units):
+            name = unit.name.lower()
+            port: Any = getattr(self, name)
+            queue = InstructionQueue(unit=unit, depth=self.queue_depth)
+            gate = SemaphoreGate()
+            m.submodules[f"{name}_queue"] = queue
+            m.submodules[f"{name}_gate"] = gate
+            connect(m, getattr(dispatch, name), queue.i)
+            connect(m, queue.o, gate.i)
+            connect(m, gate.o, port.command)
+            m.d.comb += [
+                gate.halt.eq(self.halt),
+                port.halt.eq(self.halt),
+                semaphores.request[number].eq(gate.request),
+                gate.grant.eq(semaphores.grant[number]),
+                # Sources in reverse: of several that overflow, the most urgent unit is named.
+                semaphores.signal[len(units) - number].mask.eq(port.signal),
+                semaphores.signal[len(units) - number].index.eq(port.signal_index),
+                self.errors[unit.value].eq(port.error),
+                self.waiting[unit.value].eq(gate.waiting),
+                oldest.i[number].valid.eq(gate.occupied | ~port.idle),
+                oldest.i[number].index.eq(gate.o.payload.index),
+            ]
+            occupied += [queue.o.valid, gate.occupied]
+            idle.append(port.idle)
+            moved.append(port.progress)
+            sync_signals.append(gate.signal)
+
+        # At most one gate executes a SYNC in a cycle: the masks of the others are zero.
+        for sync in sync_signals:
+            with m.If(sync.mask.any()):
+                m.d.comb += semaphores.signal[0].eq(sync)
+        m.d.comb += [
+            oldest.i[len(units)].index.eq(fetch.o.payload.index),
+            self.finished.eq(fetch.done & ~Cat(occupied).any()),
+            self.idle.eq(Cat(idle).all()),
+        ]
+        moving = Signal()
+        m.d.comb += moving.eq(
+            Cat(moved, fetch.progress, dispatch.dispatched, semaphores.grant).any()
+        )
+        m.d.sync += self.progress.eq(moving)
+        return m
