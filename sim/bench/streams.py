@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import cocotb
-from cocotb.clock import Clock
 from cocotb.triggers import Event, FallingEdge, ReadOnly
 
+from .clock import cycles, reset, start_clock
 from .payload import Codec
 from .runner import bench_random
 
@@ -30,31 +30,11 @@ __all__ = [
     "start_clock",
 ]
 
-CLOCK_PERIOD_NS = 10
-
 Stalls = Callable[[], bool] | float | None
 
 
 class ProtocolError(AssertionError):
     """A stream broke its rules: X on a wire, or a change while valid and not ready."""
-
-
-def start_clock(dut: Any, period_ns: int = CLOCK_PERIOD_NS) -> None:
-    """Start the clock ``dut.clk``."""
-    Clock(dut.clk, period_ns, unit="ns").start()
-
-
-async def cycles(dut: Any, count: int = 1) -> None:
-    """Wait ``count`` clock cycles, to just after a falling edge: the place to change inputs."""
-    for _ in range(count):
-        await FallingEdge(dut.clk)
-
-
-async def reset(dut: Any, length: int = 3) -> None:
-    """Hold ``dut.rst`` for ``length`` cycles; returns with it low and inputs ready to be set."""
-    dut.rst.value = 1
-    await cycles(dut, length)
-    dut.rst.value = 0
 
 
 def _stall_function(stalls: Stalls, random: random_module.Random | None) -> Callable[[], bool]:
