@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A simple dual-port block RAM with an output register."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from amaranth.hdl import Module, Signal, unsigned
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+__all__ = ["MemoryBank"]
+
+
+class MemoryBank(wiring.Component):
+    """One write port, one read port, both synchronous, each of them used every cycle.
+
+    ::
+
+        write --> [ RAM ] --> [register] --> read_data
+        read  -->
+
+    A read in the cycle in which the same word is written is dropped: ``read_data`` then has no
+    meaning. Nothing here relies on such reads, and the comparison that drops them proves to
+    synthesis that the ports never collide. Without it Yosys keeps the order "old data first" on
+    families whose block RAM does not define it, by a bypass of one LUT and two flip-flops a bit.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a word.
+    depth : int
+        Words, a power of two, at least 2.
+
+    Members
+    -------
+    read_enable : In(1)
+    read_address : In(log2(depth))
+    read_data : Out(width)
+        ``latency`` cycles after ``read_enable``. No reset: undefined until the first read.
+    write_enable : In(1)
+    write_address : In(log2(depth))
+    write_data : In(width)
+        Readable by a read in the next cycle.
+    """
+
+    latency: ClassVar[int] = 2
+    """Cycles from ``read_enable`` to ``read_data``."""
+
+    def __init__(self, *, width: int, depth: int) -> None:
+        self.width = width
+        self.depth = depth
+        address_width = exact_log2(depth)
+        super().__init__(
+            {
+                "read_enable": In(1),
+                "read_address": In(address_width),
+                "read_data": Out(width),
+                "write_enable": In(1),
+                "write_address": In(address_width),
+                "write_data": In(width),
+            }
+        )
+
+    @property
+    def module_name(self) -> str:
+        """Name of the emitted module."""
+        return f"weft_memory_bank_{self.width}x{self.depth}"
+
+    def elaborate(self, platform: Any) -> Module:
+        """Describe the hardware."""
+        m = Module()
+        m.submodules.ram = ram = memory.Memory(
+            shape=unsigned(self.width), depth=self.depth, init=[]
+        )
+        write_port = ram.write_port()
+        read_port = ram.read_port(domain="sync")
+        collision = Signal()
+        output = Signal(self.width, reset_less=True)
+        m.d.comb += [
+            write_port.en.eq(self.write_enable),
+            write_port.addr.eq(self.write_address),
+            write_port.data.eq(self.write_data),
+            collision.eq(self.write_enable & (self.write_address == self.read_address)),
+            read_port.en.eq(self.read_enable & ~collision),
+            read_port.addr.eq(self.read_address),
+            self.read_data.eq(output),
+        ]
+        m.d.sync += output.eq(read_port.data)
+        return m
