@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fetches the activation vectors of MATMUL instructions and says where their results go."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from ..isa import Memory
+from ..memory.ports import ReadSignature, int8_vector
+from ..once import Once
+from .loop import AddressGenerator, LoopCounter
+from .matmul_layouts import ACTIVATION_COMMAND, FAULT_LAYOUT, tag_layout
+from .prefetch import Prefetcher
+
+__all__ = ["ActivationSequencer"]
+
+BLOCK_LEVELS = ("kernel_y", "kernel_x", "channel_blocks")
+LEVELS = (*BLOCK_LEVELS, "output_y", "output_x")
+ACTIVATION_STRIDES = {
+    "kernel_y": "activation_stride_kernel_y",
+    "kernel_x": "activation_stride_kernel_x",
+    "channel_blocks": "activation_stride_channel",
+    "output_y": "activation_stride_y",
+    "output_x": "activation_stride_x",
+}
+ACCUMULATOR_STRIDES = {"output_y": "accumulator_stride_y", "output_x": "accumulator_stride_x"}
+
+FULL_WIDTH = 17
+"""Bits of an address. Every address is a legal one of at most 16 bits plus one stride below 2**14,
+and nothing follows the first illegal one, so none wraps."""
+
+
+class ActivationSequencer(wiring.Component):
+    """Five nested loops: a pass over all outputs for each kernel row, kernel column and block.
+
+    ::
+
+        command --> [queue] --> counters, two addresses --> [Prefetcher] --> o
+
+    The next instruction follows in the cycle after the last vector. Vectors after the first one
+    with an address beyond the activation scratchpad or the accumulator are not read; in its place a
+    mark passes.
+
+    Parameters
+    ----------
+    rows : int
+        Elements of a vector.
+    depth : int
+        Words of the activation scratchpad.
+    accumulator_depth : int
+        Words of the accumulator.
+
+    Members
+    -------
+    command : In(stream of ACTIVATION_COMMAND)
+    read : Out(ReadSignature)
+        Port of the activation scratchpad.
+    o : Out(stream of StructLayout(data=ArrayLayout(signed(8), rows), tag=tag_layout(...)))
+    fault : Out(FAULT_LAYOUT)
+        A word beyond a memory was needed; stays.
+    stop : In(1)
+        Read no more.
+    """
+
+    queue_depth: ClassVar[int] = 4
+    """Instructions the queue holds."""
+
+    def __init__(self, *, rows: int, depth: int, accumulator_depth: int) -> None:
+        self.rows = rows
+        self.address_width = exact_log2(depth)
+        self.accumulator_address_width = exact_log2(accumulator_depth)
+        self.tag_layout = tag_layout(self.accumulator_address_width)
+        vector = int8_vector(rows)
+        super().__init__(
+            {
+                "command": In(stream.Signature(ACTIVATION_COMMAND)),
+                "read": Out(ReadSignature(address_width=self.address_width, shape=vector)),
+                "o": Out(
+                    stream.Signature(data.StructLayout({"data": vector, "tag": self.tag_layout}))
+                ),
+                "fault": Out(FAULT_LAYOUT),
+                "stop": In(1),
+            }
+        )
+
+    @property
+    def module_name(self) -> str:
+        """Name of the emitted module."""
+        return "weft_activation_sequencer"
+
+    def elaborate(self, platform: Any) -> Module:
+        """Describe the hardware."""
+        m = Module()
+        m.submodules.queue = queue = fifo.SyncFIFOBuffered(
+            width=ACTIVATION_COMMAND.size, depth=self.queue_depth
+        )
+        m.submodules.counter = counter = Once(
+            LoopCounter({name: ACTIVATION_COMMAND[name].width for name in LEVELS})
+        )
+        m.submodules.source = source = Once(
+            AddressGenerator(
+                {name: ACTIVATION_COMMAND[ACTIVATION_STRIDES[name]].shape for name in LEVELS},
+                width=FULL_WIDTH,
+            )
+        )
+        target_levels = {
+            name: ACTIVATION_COMMAND[stride].shape for name, stride in ACCUMULATOR_STRIDES.items()
+        }
+        m.submodules.target = target = Once(
+            AddressGenerator({"block": unsigned(0)} | target_levels, width=FULL_WIDTH)
+        )
+        m.submodules.prefetcher = prefetcher = Once(
+            Prefetcher(
+                address_width=self.address_width, shape=int8_vector(self.rows), tag=self.tag_layout
+            )
+        )
+        wiring.connect(m, wiring.flipped(self.read), prefetcher.read)
+        wiring.connect(m, wiring.flipped(self.o), prefetcher.o)
+        queued = data.View(ACTIVATION_COMMAND, queue.r_data)
+        active, load, step, restart = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            queue.w_data.eq(self.command.payload),
+            queue.w_en.eq(self.command.valid),
+            self.command.ready.eq(queue.w_rdy),
+            load.eq(queue.r_rdy & (~active | (step & counter.last))),
+            queue.r_en.eq(load),
+            counter.load.eq(load),
+            counter.step.eq(step),
+            *(counter.counts[name].eq(queued[name]) for name in LEVELS),
+            restart.eq(Cat(counter.advance[name] for name in BLOCK_LEVELS).any()),
+            source.load.eq(load),
+            source.base.eq(queued.activation_address),
+            *(source.strides[name].eq(queued[ACTIVATION_STRIDES[name]]) for name in LEVELS),
+            source.step.eq(step),
+            source.advance.eq(counter.advance),
+            target.load.eq(load),
+            target.base.eq(queued.accumulator_address),
+            *(target.strides[name].eq(queued[ACCUMULATOR_STRIDES[name]]) for name in target_levels),
+            target.step.eq(step),
+            target.advance.block.eq(restart),
+            *(target.advance[name].eq(counter.advance[name]) for name in target_levels),
+        ]
+        index = Signal.like(queued.index)
+        first, accumulate = Signal(), Signal()
+        with m.If(load):
+            m.d.sync += [active.eq(1), index.eq(queued.index)]
+            m.d.sync += [first.eq(1), accumulate.eq(queued.accumulate)]
+        with m.Elif(step):
+            m.d.sync += [first.eq(restart), accumulate.eq(accumulate | restart)]
+            with m.If(counter.last):
+                m.d.sync += active.eq(0)
+
+        source_beyond, target_beyond, beyond = Signal(), Signal(), Signal()
+        tag = prefetcher.i.payload.tag
+        m.d.comb += [
+            source_beyond.eq(source.address[self.address_width :].any()),
+            target_beyond.eq(target.address[self.accumulator_address_width :].any()),
+            beyond.eq(source_beyond | target_beyond),
+            prefetcher.i.valid.eq(active & ~self.fault.valid & ~self.stop),
+            prefetcher.i.payload.address.eq(source.address),
+            prefetcher.i.payload.read.eq(~beyond),
+            tag.target.address.eq(target.address),
+            tag.target.accumulate.eq(accumulate),
+            tag.target.last.eq(counter.last),
+            tag.first.eq(first),
+            tag.fault.eq(beyond),
+            step.eq(prefetcher.i.valid & prefetcher.i.ready),
+        ]
+        with m.If(step & beyond):
+            m.d.sync += [
+                self.fault.valid.eq(1),
+                self.fault.index.eq(index),
+                self.fault.address.eq(
+                    Mux(
+                        source_beyond,
+                        source.address | (Memory.ACTIVATION.value << 30),
+                        target.address | (Memory.ACCUMULATOR.value << 30),
+                    )
+                ),
+            ]
+        return m

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The array's front door: which vector enters in which cycle, and why none does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..memory.accumulator import Accumulator
+from ..memory.ports import int8_vector
+from .matmul_layouts import FAULT_LAYOUT, tag_layout, target_layout
+from .prefetch import Prefetcher
+
+__all__ = ["ARRAY_ACTIVITY", "ArrayIssue"]
+
+ARRAY_ACTIVITY = data.StructLayout(
+    {
+        "active": 1,
+        "idle": 1,
+        "semaphore": 1,
+        "weights": 1,
+        "activations": 1,
+        "interlock": 1,
+    }
+)
+"""What the array's input did in a cycle, the names of the ARRAY counters. One bit is set."""
+
+
+class ArrayIssue(wiring.Component):
+    """Hands activation vectors to the array and keeps accumulator updates apart.
+
+    A vector whose result accumulates waits until ``Accumulator.hazard_distance`` cycles after the
+    last vector for the same word; as the array's latency is constant, so are its updates apart.
+
+    Faults are found ahead of time. They are reported in the order of the program: when the vector's
+    turn comes, or that of the pass that the missing weights belong to. What comes before is done.
+
+    Parameters
+    ----------
+    rows : int
+        Elements of a vector, rows of the array.
+    address_width : int
+        Bits of an accumulator address.
+    instructions : int
+        Instructions that can be in hand at a time.
+
+    Members
+    -------
+    i : In(stream of StructLayout(data, tag))
+        Vectors with tags as the activation sequencer gives them.
+    o : Out(stream of StructLayout(data, first))
+        The array's activations.
+    issued : Out(1)
+        A vector enters the array.
+    target : Out(target_layout(address_width))
+        Where its result goes.
+    weights_taken : In(1)
+        The array takes a weight vector.
+    tile : In(1)
+        The last word of a tile has been requested.
+    weight_fault, activation_fault : In(FAULT_LAYOUT)
+        From the sequencers.
+    instruction : In(1)
+        A MATMUL has been accepted.
+    waiting_semaphore : In(1)
+        The next instruction waits on semaphores.
+    stop : In(1)
+        Issue no more.
+    error : Out(FAULT_LAYOUT)
+        ``valid`` for the cycle in which a fault's turn has come.
+    activity : Out(ARRAY_ACTIVITY)
+    """
+
+    def __init__(self, *, rows: int, address_width: int, instructions: int) -> None:
+        self.rows = rows
+        self.address_width = address_width
+        self.instructions = instructions
+        vector = int8_vector(rows)
+        tagged = data.StructLayout({"data": vector, "tag": tag_layout(address_width)})
+        super().__init__(
+            {
+                "i": In(stream.Signature(tagged)),
+                "o": Out(stream.Signature(data.StructLayout({"data": vector, "first": 1}))),
+                "issued": Out(1),
+                "target": Out(target_layout(address_width)),
+                "weights_taken": In(1),
+                "tile": In(1),
+                "weight_fault": In(FAULT_LAYOUT),
+                "activation_fault": In(FAULT_LAYOUT),
+                "instruction": In(1),
+                "waiting_semaphore": In(1),
+                "stop": In(1),
+                "error": Out(FAULT_LAYOUT),
+                "activity": Out(ARRAY_ACTIVITY),
+            }
+        )
+
+    @property
+    def module_name(self) -> str:
+        """Name of the emitted module."""
+        return "weft_array_issue"
+
+    def elaborate(self, platform: Any) -> Module:
+        """Describe the hardware."""
+        m = Module()
+        tag = self.i.payload.tag
+        first = self.i.valid & tag.first
+        swap = Signal()
+        m.d.comb += [
+            self.issued.eq(self.o.valid & self.o.ready),
+            self.target.eq(tag.target),
+            swap.eq(self.issued & tag.first),
+        ]
+
+        # Updates under way, as the addresses issued in the last cycles.
+        conflicts = []
+        valid, address = self.issued, tag.target.address
+        for number in range(1, Accumulator.hazard_distance):
+            recent = Signal(name=f"recent_{number}")
+            recent_address = Signal(self.address_width, name=f"recent_address_{number}")
+            m.d.sync += [recent.eq(valid), recent_address.eq(address)]
+            conflicts.append(recent & (recent_address == tag.target.address))
+            valid, address = recent, recent_address
+        interlock = Signal()
+        m.d.comb += interlock.eq(self.i.valid & tag.target.accumulate & Cat(conflicts).any())
+
+        # Tiles requested and not yet in use, and whether the array has a complete one.
+        tiles = Signal(range(Prefetcher.depth + 3))
+        tile_row = Signal(range(self.rows))
+        tile_complete = Signal()
+        m.d.sync += tiles.eq(tiles + self.tile - swap)
+        with m.If(self.weights_taken):
+            m.d.sync += tile_row.eq(Mux(tile_row == self.rows - 1, 0, tile_row + 1))
+        with m.If(self.weights_taken & (tile_row == self.rows - 1)):
+            m.d.sync += tile_complete.eq(1)
+        with m.Elif(swap):
+            m.d.sync += tile_complete.eq(0)
+
+        # Instructions with vectors still to come.
+        pending = Signal(range(self.instructions + 1))
+        m.d.sync += pending.eq(pending + self.instruction - (self.issued & tag.target.last))
+
+        weights_missing = self.weight_fault.valid & first & (tiles == 0)
+        at_mark = self.i.valid & tag.fault & (~first | (tiles != 0))
+        no_weights = first & ~tile_complete
+        m.d.comb += [
+            self.o.payload.data.eq(self.i.payload.data),
+            self.o.payload.first.eq(tag.first),
+            self.o.valid.eq(self.i.valid & ~tag.fault & ~interlock & ~self.stop),
+            self.i.ready.eq(self.issued),
+            self.error.eq(Mux(at_mark, self.activation_fault, self.weight_fault)),
+            self.error.valid.eq((weights_missing | at_mark) & ~self.stop),
+        ]
+        with m.If(self.issued):
+            m.d.comb += self.activity.active.eq(1)
+        with m.Elif((pending == 0) | self.stop):
+            m.d.comb += self.activity.semaphore.eq(self.waiting_semaphore)
+            m.d.comb += self.activity.idle.eq(~self.waiting_semaphore)
+        with m.Elif(no_weights):
+            m.d.comb += self.activity.weights.eq(1)
+        with m.Elif(interlock):
+            m.d.comb += self.activity.interlock.eq(1)
+        with m.Else():
+            m.d.comb += self.activity.activations.eq(1)
+        return m

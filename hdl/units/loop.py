@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nested loops in hardware: counters, and the addresses that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from amaranth.hdl import Module, Shape, Signal, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["AddressGenerator", "LoopCounter"]
+
+
+class LoopCounter(wiring.Component):
+    """Counts the iterations of a nest of loops, one a cycle.
+
+    The counts are kept, so ``counts`` matters only together with ``load``. A ``load`` may come in
+    the cycle of the last ``step``: the next nest then follows without a gap.
+
+    Parameters
+    ----------
+    levels : mapping of str to int
+        Name and counter width of each loop, outermost first.
+
+    Members
+    -------
+    load : In(1)
+        Start a nest with the iterations ``counts``.
+    counts : In(StructLayout of unsigned, by level)
+        Iterations minus one.
+    step : In(1)
+        Go to the next iteration.
+    left : Out(StructLayout of unsigned, by level)
+        Iterations after the present one.
+    at_last : Out(StructLayout of 1, by level)
+        The level is in its last iteration.
+    advance : Out(StructLayout of 1, by level)
+        The level that the next step advances (those inside it restart); none if ``last``.
+    last : Out(1)
+        All levels are in their last iteration.
+    """
+
+    def __init__(self, levels: Mapping[str, int]) -> None:
+        self.levels = tuple(levels.items())
+        counts = data.StructLayout({name: unsigned(width) for name, width in self.levels})
+        flags = data.StructLayout({name: unsigned(1) for name, _ in self.levels})
+        super().__init__(
+            {
+                "load": In(1),
+                "counts": In(counts),
+                "step": In(1),
+                "left": Out(counts),
+                "at_last": Out(flags),
+                "advance": Out(flags),
+                "last": Out(1),
+            }
+        )
+
+    @property
+    def module_name(self) -> str:
+        """Name of the emitted module."""
+        return "_".join(["weft_loop_counter", *(str(width) for _, width in self.levels)])
+
+    def elaborate(self, platform: Any) -> Module:
+        """Describe the hardware."""
+        m = Module()
+        carry: Any = 1
+        for name, width in reversed(self.levels):
+            count = Signal(width, name=f"{name}_count")
+            single = Signal(name=f"{name}_single")
+            left = Signal(width, name=f"{name}_left")
+            at_last = Signal(name=f"{name}_at_last")
+            advance = Signal(name=f"{name}_advance")
+            restart = Signal(name=f"{name}_restart")
+            m.d.comb += [
+                advance.eq(carry & ~at_last),
+                restart.eq(carry & at_last),
+                self.left[name].eq(left),
+                self.at_last[name].eq(at_last),
+                self.advance[name].eq(advance),
+            ]
+            new_count = self.counts[name]
+            with m.If(self.load):
+                m.d.sync += [count.eq(new_count), single.eq(new_count == 0)]
+                m.d.sync += [left.eq(new_count), at_last.eq(new_count == 0)]
+            with m.Elif(self.step & advance):
+                m.d.sync += [left.eq(left - 1), at_last.eq(left == 1)]
+            with m.Elif(self.step & restart):
+                m.d.sync += [left.eq(count), at_last.eq(single)]
+            carry = restart
+        m.d.comb += self.last.eq(carry)
+        return m
+
+
+class AddressGenerator(wiring.Component):
+    """The address of each iteration of a nest of loops, by additions only.
+
+    Each level keeps the address at which its present iteration began. Advancing a level adds its
+    stride to that and restarts the levels inside it there: one adder from register to register.
+
+    Parameters
+    ----------
+    levels : mapping of str to ShapeLike
+        Name and stride shape of each loop, outermost first. A level of shape ``unsigned(0)`` goes
+        back to its start.
+    width : int
+        Bits of the address. Arithmetic is modulo ``2**width``.
+
+    Members
+    -------
+    load : In(1)
+        Start at ``base`` with the strides ``strides``, which are kept.
+    base : In(width)
+    strides : In(StructLayout by level)
+    step : In(1)
+        Go to the next iteration.
+    advance : In(StructLayout of 1, by level)
+        The level to advance, as :class:`LoopCounter` says.
+    address : Out(width)
+        Address of the present iteration.
+    """
+
+    def __init__(self, levels: Mapping[str, Any], *, width: int) -> None:
+        self.levels = tuple((name, Shape.cast(shape)) for name, shape in levels.items())
+        self.width = width
+        flags = data.StructLayout({name: unsigned(1) for name, _ in self.levels})
+        super().__init__(
+            {
+                "load": In(1),
+                "base": In(width),
+                "strides": In(data.StructLayout(dict(self.levels))),
+                "step": In(1),
+                "advance": In(flags),
+                "address": Out(width),
+            }
+        )
+
+    @property
+    def module_name(self) -> str:
+        """Name of the emitted module."""
+        strides = (f"{'s' if shape.signed else ''}{shape.width}" for _, shape in self.levels)
+        return "_".join([f"weft_address_generator_{self.width}", *strides])
+
+    def elaborate(self, platform: Any) -> Module:
+        """Describe the hardware."""
+        m = Module()
+        starts, following = [], []
+        for name, shape in self.levels:
+            start = Signal(self.width, name=f"{name}_start")
+            after = Signal(self.width, name=f"{name}_after")
+            if shape.width == 0:
+                m.d.comb += after.eq(start)
+            else:
+                stride = Signal(shape, name=f"{name}_stride")
+                m.d.comb += after.eq(start + stride)
+                with m.If(self.load):
+                    m.d.sync += stride.eq(self.strides[name])
+            starts.append(start)
+            following.append(after)
+        with m.If(self.load):
+            m.d.sync += [start.eq(self.base) for start in starts]
+        with m.Elif(self.step):
+            for number, (name, _) in enumerate(self.levels):
+                with m.If(self.advance[name]):
+                    m.d.sync += [start.eq(following[number]) for start in starts[number:]]
+        m.d.comb += self.address.eq(starts[-1])
+        return m

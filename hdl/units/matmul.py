@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The matmul unit: MATMUL instructions on the systolic array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..array import SystolicArray
+from ..bus import UnitSignature
+from ..config import Config
+from ..isa import ACCUMULATE_FLAG, FORMATS, ErrorCode, Opcode
+from ..memory.accumulator import Accumulator
+from ..memory.ports import ReadSignature, UpdateSignature, int8_vector
+from ..once import Once
+from .activation_sequencer import ActivationSequencer
+from .completion import CompletionQueue
+from .delay_line import DelayLine
+from .issue import ARRAY_ACTIVITY, ArrayIssue
+from .prefetch import Prefetcher
+from .weight_sequencer import WeightSequencer
+
+__all__ = ["MatmulUnit"]
+
+
+class MatmulUnit(wiring.Component):
+    """Streams activations through the array and adds the results to the accumulator.
+
+    ::
+
+        command -+-> WeightSequencer ------> weights ---+
+                 |                                      v
+                 +-> ActivationSequencer -> ArrayIssue -> SystolicArray -> update.data
+                 |                              |
+                 |                              +-> DelayLine -> update.address -> DelayLine
+                 +-> CompletionQueue <----------------------------- finished ----------+
+
+    The weights of the next tile, be it of the next instruction, are fetched while a pass streams.
+    Passes of at least ``rows`` vectors follow each other without a bubble within an instruction and
+    from one to the next; shorter ones start every ``rows`` cycles. Accumulating updates of one word
+    are ``Accumulator.hazard_distance`` cycles apart, which only passes shorter than that can feel.
+
+    An address beyond its memory is never used. The fault that comes first in the program is
+    reported, weights of a pass before its vectors, activations before accumulator words; results of
+    what comes before it are written. After a fault or ``halt`` the unit stays stopped until reset.
+
+    Parameters
+    ----------
+    config : Config
+        Uses the sizes of the array and of the three memories.
+
+    Members
+    -------
+    those of UnitSignature
+        Commands are MATMUL, and SYNC for this unit. MATMUL signals in the cycle from which its last
+        accumulator word can be read, SYNC once all instructions before it have signalled. ``error``
+        comes a cycle after the fault's turn.
+    activation_read, weight_read : Out(ReadSignature)
+        Ports of the scratchpads.
+    update : Out(UpdateSignature)
+        Port of the accumulator.
+    waiting_semaphore : In(1)
+        The gate holds an instruction for this unit that waits on semaphores.
+    activity : Out(ARRAY_ACTIVITY)
+        What the array's input does in this cycle; exactly one bit is set.
+    """
+
+    def __init__(self, config: Config) -> None:
+        rows, cols = config.rows, config.cols
+        self.array = Once(
+            SystolicArray(rows=rows, cols=cols, partial_sum_width=config.partial_sum_width)
+        )
+        self.weight_sequencer = Once(
+            WeightSequencer(rows=rows, cols=cols, depth=config.weight_depth)
+        )
+        self.activation_sequencer = Once(
+            ActivationSequencer(
+                rows=rows, depth=config.activation_depth, accumulator_depth=config.accumulator_depth
+            )
+        )
+        # Enough to keep single-vector instructions, one every `rows` cycles, in flight.
+        way = self.array.latency + Accumulator.update_latency + Prefetcher.latency
+        self.instructions = 1 << (way // rows + ActivationSequencer.queue_depth).bit_length()
+        address_width = self.activation_sequencer.accumulator_address_width
+        self.issue = Once(
+            ArrayIssue(rows=rows, address_width=address_width, instructions=self.instructions)
+        )
+        super().__init__(
+            {
+                **UnitSignature().members,
+                "activation_read": Out(
+                    ReadSignature(
+                        address_width=self.activation_sequencer.address_width,
+                        shape=int8_vector(rows),
+                    )
+                ),
+                "weight_read": Out(
+                    ReadSignature(
+                        address_width=self.weight_sequencer.address_width, shape=int8_vector(cols)
+                    )
+                ),
+                "update": Out(
+                    UpdateSignature(
+                        address_width=address_width, cols=cols, width=config.partial_sum_width
+                    )
+                ),
+                "waiting_semaphore": In(1),
+                "activity": Out(ARRAY_ACTIVITY),
+            }
+        )
+
+    @property
+    def module_name(self) -> str:
+        """Name of the emitted module."""
+        return "weft_matmul_unit"
+
+    def elaborate(self, platform: Any) -> Module:
+        """Describe the hardware."""
+        m = Module()
+        m.submodules.weight_sequencer = weights = self.weight_sequencer
+        m.submodules.activation_sequencer = activations = self.activation_sequencer
+        m.submodules.issue = issue = self.issue
+        m.submodules.array = array = self.array
+        m.submodules.completion = completion = Once(CompletionQueue(depth=self.instructions))
+        m.submodules.to_update = to_update = Once(
+            DelayLine(issue.target.shape(), delay=array.latency - Accumulator.data_delay)
+        )
+        m.submodules.to_memory = to_memory = Once(DelayLine(1, delay=Accumulator.update_latency))
+        wiring.connect(m, wiring.flipped(self.weight_read), weights.read)
+        wiring.connect(m, wiring.flipped(self.activation_read), activations.read)
+        wiring.connect(m, weights.o, array.weights)
+        wiring.connect(m, activations.o, issue.i)
+        wiring.connect(m, issue.o, array.activations)
+
+        stopped, stop = Signal(), Signal()
+        m.d.comb += stop.eq(stopped | self.halt)
+        m.d.sync += stopped.eq(stop | issue.error.valid)
+
+        # Hand a command to both sequencers and the completion queue, or a SYNC to the last alone.
+        fields = data.View(FORMATS[Opcode.MATMUL].layout, self.command.payload.instruction)
+        accepted, is_matmul = Signal(), Signal()
+        index = self.command.payload.index
+        m.d.comb += [
+            self.command.ready.eq(
+                weights.command.ready & activations.command.ready & completion.i.ready & ~stop
+            ),
+            accepted.eq(self.command.valid & self.command.ready),
+            is_matmul.eq(fields.opcode == Opcode.MATMUL.value),
+            completion.i.valid.eq(accepted),
+            completion.i.payload.signal.eq(fields.signal),
+            completion.i.payload.index.eq(index),
+            completion.i.payload.immediate.eq(~is_matmul),
+        ]
+        for sequencer in (weights, activations):
+            m.d.comb += sequencer.command.valid.eq(accepted & is_matmul)
+            m.d.comb += sequencer.stop.eq(stop)
+            command = sequencer.command.payload
+            for name, _ in command.shape():
+                if name not in ("accumulate", "index"):
+                    m.d.comb += command[name].eq(fields[name])
+            m.d.comb += command.index.eq(index)
+        accumulate_bit = ACCUMULATE_FLAG.bit_length() - 1
+        m.d.comb += activations.command.payload.accumulate.eq(fields.flags[accumulate_bit])
+
+        target = data.View(issue.target.shape(), to_update.o_payload)
+        m.d.comb += [
+            issue.weights_taken.eq(array.weights.valid & array.weights.ready),
+            issue.tile.eq(weights.tile),
+            issue.weight_fault.eq(weights.fault),
+            issue.activation_fault.eq(activations.fault),
+            issue.instruction.eq(accepted & is_matmul),
+            issue.waiting_semaphore.eq(self.waiting_semaphore),
+            issue.stop.eq(stop),
+            self.activity.eq(issue.activity),
+            to_update.i_valid.eq(issue.issued),
+            to_update.i_payload.eq(issue.target),
+            self.update.valid.eq(to_update.o_valid),
+            self.update.address.eq(target.address),
+            self.update.accumulate.eq(target.accumulate),
+            self.update.data.eq(array.o.payload),
+            to_memory.i_valid.eq(to_update.o_valid),
+            to_memory.i_payload.eq(target.last),
+            completion.finished.eq(to_memory.o_valid & to_memory.o_payload),
+        ]
+
+        # Vectors on their way from the array's input to memory.
+        in_flight = Signal(range(array.latency + Accumulator.update_latency + 1))
+        m.d.sync += in_flight.eq(in_flight + issue.issued - to_memory.o_valid)
+        m.d.sync += [
+            self.error.valid.eq(issue.error.valid),
+            self.error.code.eq(ErrorCode.MEMORY_RANGE),
+            self.error.index.eq(issue.error.index),
+            self.error.address.eq(issue.error.address),
+        ]
+        m.d.comb += [
+            self.signal.eq(Mux(self.halt, 0, completion.signal)),
+            self.signal_index.eq(completion.signal_index),
+            self.idle.eq(Mux(stopped, in_flight == 0, completion.empty)),
+            self.busy.eq(~self.idle),
+            self.wait_memory.eq(
+                self.busy
+                & (self.activity.weights | self.activity.activations | self.activity.interlock)
+            ),
+            self.progress.eq(
+                accepted
+                | issue.issued
+                | issue.weights_taken
+                | completion.completed
+                | to_memory.o_valid
+            ),
+        ]
+        return m

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a memory ahead of its user."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from amaranth.hdl import Module, Signal, unsigned
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..memory.bank import MemoryBank
+from ..memory.ports import ReadSignature
+
+__all__ = ["Prefetcher"]
+
+
+class Prefetcher(wiring.Component):
+    """Turns a stream of addresses into a stream of words, holding up to ``depth`` of them.
+
+    ::
+
+        i --> [request register] --> read.address
+                                     read.data --> [FIFO] --> o
+
+    The memory cannot wait, so an address is accepted only if the FIFO has room for its word.
+    ``depth`` covers the six cycles from an accepted address to a free place after its word has
+    left, so one word a cycle passes. First word: ``latency`` cycles after its address.
+
+    Parameters
+    ----------
+    address_width : int
+        Bits of a memory address.
+    shape : ShapeLike
+        A word.
+    tag : ShapeLike
+        What accompanies a word from ``i`` to ``o``.
+
+    Members
+    -------
+    i : In(stream of StructLayout(address, read=1, tag))
+        Without ``read`` the memory is not read, and the data that go with the tag are undefined.
+    read : Out(ReadSignature)
+        Port of the memory.
+    o : Out(stream of StructLayout(data, tag))
+    """
+
+    depth: ClassVar[int] = 8
+    """Words held."""
+
+    latency: ClassVar[int] = MemoryBank.latency + 3
+    """Cycles from an accepted address to ``o.valid``, if nothing is held."""
+
+    def __init__(self, *, address_width: int, shape: Any, tag: Any) -> None:
+        self.address_width = address_width
+        request = data.StructLayout({"address": unsigned(address_width), "read": 1, "tag": tag})
+        self.word_layout = data.StructLayout({"data": shape, "tag": tag})
+        super().__init__(
+            {
+                "i": In(stream.Signature(request)),
+                "read": Out(ReadSignature(address_width=address_width, shape=shape)),
+                "o": Out(stream.Signature(self.word_layout)),
+            }
+        )
+
+    @property
+    def module_name(self) -> str:
+        """Name of the emitted module."""
+        data_width = self.word_layout["data"].width
+        tag_width = self.word_layout["tag"].width
+        return f"weft_prefetcher_{self.address_width}_{data_width}_{tag_width}"
+
+    def elaborate(self, platform: Any) -> Module:
+        """Describe the hardware."""
+        m = Module()
+        m.submodules.queue = queue = fifo.SyncFIFOBuffered(
+            width=self.word_layout.size, depth=self.depth
+        )
+        accepted = Signal()
+        released = Signal()
+        places = Signal(range(self.depth + 1), init=self.depth)
+        m.d.comb += [
+            self.i.ready.eq(places != 0),
+            accepted.eq(self.i.valid & self.i.ready),
+            released.eq(self.o.valid & self.o.ready),
+        ]
+        with m.If(accepted & ~released):
+            m.d.sync += places.eq(places - 1)
+        with m.Elif(released & ~accepted):
+            m.d.sync += places.eq(places + 1)
+
+        m.d.sync += [
+            self.read.enable.eq(accepted & self.i.payload.read),
+            self.read.address.eq(self.i.payload.address),
+        ]
+        valid, tag = accepted, self.i.payload.tag
+        for number in range(MemoryBank.latency + 1):
+            next_valid = Signal(name=f"valid_{number}")
+            next_tag = Signal.like(self.i.payload.tag, name=f"tag_{number}", reset_less=True)
+            m.d.sync += [next_valid.eq(valid), next_tag.eq(tag)]
+            valid, tag = next_valid, next_tag
+
+        word = Signal(self.word_layout)
+        m.d.comb += [
+            word.data.eq(self.read.data),
+            word.tag.eq(tag),
+            queue.w_data.eq(word),
+            queue.w_en.eq(valid),
+            self.o.payload.eq(queue.r_data),
+            self.o.valid.eq(queue.r_rdy),
+            queue.r_en.eq(self.o.ready),
+        ]
+        return m

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fetches the weight tiles of MATMUL instructions in the order the array takes them."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from ..isa import Memory
+from ..memory.ports import ReadSignature, int8_vector
+from ..once import Once
+from .loop import AddressGenerator, LoopCounter
+from .matmul_layouts import FAULT_LAYOUT, WEIGHT_COMMAND
+from .prefetch import Prefetcher
+
+__all__ = ["WeightSequencer", "constant_multiple"]
+
+BLOCK_LEVELS = ("kernel_y", "kernel_x", "channel_blocks")
+STRIDE_WIDTH = WEIGHT_COMMAND["weight_stride_row"].shape.width
+
+
+def constant_multiple(value: Any, factor: int) -> Value:
+    """``factor`` times an unsigned value, by shifts and at most a few additions.
+
+    The factor is recoded into non-adjacent digits -1, 0, 1 (Reitwiesner, 1960), of which at most
+    every second is not zero.
+    """
+    terms: list[tuple[int, int]] = []
+    position = 0
+    while factor:
+        if factor & 1:
+            digit = 2 - (factor & 3)
+            terms.append((digit, position))
+            factor -= digit
+        factor >>= 1
+        position += 1
+    total: Any = 0
+    for digit, shift in reversed(terms):
+        shifted = Cat(*[0] * shift, value)
+        total = total + shifted if digit > 0 else total - shifted
+    return Value.cast(total)
+
+
+class WeightSequencer(wiring.Component):
+    """Reads each block's ``rows`` weight words, that of the bottom row first.
+
+    ::
+
+        command --> [queue] --> [x (rows - 1)] --> [+] --> counters, address --> [Prefetcher] --> o
+
+    Runs ahead of the activations as far as its queue, the prefetcher and the array's shadow
+    registers reach, across instructions too. Rows from ``last_rows`` on of a last channel block are
+    zero and are not read. A word beyond the memory is not read; everything before it is delivered.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Size of the array.
+    depth : int
+        Words of the weight scratchpad.
+
+    Members
+    -------
+    command : In(stream of WEIGHT_COMMAND)
+    read : Out(ReadSignature)
+        Port of the weight scratchpad.
+    o : Out(stream of ArrayLayout(signed(8), cols))
+        Weight vectors for the array.
+    tile : Out(1)
+        The last word of a tile is requested in this cycle.
+    fault : Out(FAULT_LAYOUT)
+        A word beyond the memory was needed; stays.
+    stop : In(1)
+        Read no more.
+    """
+
+    queue_depth: ClassVar[int] = 4
+    """Instructions the queue holds."""
+
+    def __init__(self, *, rows: int, cols: int, depth: int) -> None:
+        self.rows = rows
+        self.cols = cols
+        self.depth = depth
+        self.address_width = exact_log2(depth)
+        # The largest address compared: an illegal block's start plus the way to its bottom row.
+        highest = 2**16 + 2**14 + (rows - 1) * (2**STRIDE_WIDTH - 1)
+        self.full_width = bits_for(highest)
+        super().__init__(
+            {
+                "command": In(stream.Signature(WEIGHT_COMMAND)),
+                "read": Out(
+                    ReadSignature(address_width=self.address_width, shape=int8_vector(cols))
+                ),
+                "o": Out(stream.Signature(int8_vector(cols))),
+                "tile": Out(1),
+                "fault": Out(FAULT_LAYOUT),
+                "stop": In(1),
+            }
+        )
+
+    @property
+    def module_name(self) -> str:
+        """Name of the emitted module."""
+        return "weft_weight_sequencer"
+
+    def elaborate(self, platform: Any) -> Module:
+        """Describe the hardware."""
+        m = Module()
+        row_width = bits_for(max(1, self.rows - 1))
+        m.submodules.queue = queue = fifo.SyncFIFOBuffered(
+            width=WEIGHT_COMMAND.size, depth=self.queue_depth
+        )
+        m.submodules.counter = counter = Once(
+            LoopCounter(
+                {name: WEIGHT_COMMAND[name].width for name in BLOCK_LEVELS} | {"row": row_width}
+            )
+        )
+        m.submodules.generator = generator = Once(
+            AddressGenerator(
+                {
+                    "block": WEIGHT_COMMAND["weight_stride_block"].shape,
+                    "row": signed(STRIDE_WIDTH + 1),
+                },
+                width=self.full_width,
+            )
+        )
+        m.submodules.prefetcher = prefetcher = Once(
+            Prefetcher(
+                address_width=self.address_width,
+                shape=int8_vector(self.cols),
+                tag=data.StructLayout({"zero": unsigned(1)}),
+            )
+        )
+        wiring.connect(m, wiring.flipped(self.read), prefetcher.read)
+        m.d.comb += [
+            queue.w_data.eq(self.command.payload),
+            queue.w_en.eq(self.command.valid),
+            self.command.ready.eq(queue.w_rdy),
+        ]
+
+        # Two stages find the address of the first block's bottom row.
+        scaled, placed = Signal(WEIGHT_COMMAND), Signal(WEIGHT_COMMAND)
+        scaled_valid, placed_valid, load = Signal(), Signal(), Signal()
+        scaled_ready, placed_ready = Signal(), Signal()
+        way_down, start = Signal(self.full_width), Signal(self.full_width)
+        queued = data.View(WEIGHT_COMMAND, queue.r_data)
+        m.d.comb += [
+            placed_ready.eq(~placed_valid | load),
+            scaled_ready.eq(~scaled_valid | placed_ready),
+            queue.r_en.eq(scaled_ready),
+        ]
+        with m.If(scaled_ready):
+            m.d.sync += [
+                scaled_valid.eq(queue.r_rdy),
+                scaled.eq(queued),
+                way_down.eq(constant_multiple(queued.weight_stride_row, self.rows - 1)),
+            ]
+        with m.If(placed_ready):
+            m.d.sync += [
+                placed_valid.eq(scaled_valid),
+                placed.eq(scaled),
+                start.eq(scaled.weight_address + way_down),
+            ]
+
+        # One word a cycle.
+        active, step, skip, beyond = Signal(), Signal(), Signal(), Signal()
+        index = Signal.like(placed.index)
+        last_rows = Signal.like(placed.last_rows)
+        running = active & ~self.fault.valid & ~self.stop
+        m.d.comb += [
+            load.eq(placed_valid & (~active | (step & counter.last))),
+            skip.eq(counter.at_last.channel_blocks & (counter.left.row > last_rows)),
+            beyond.eq(generator.address[self.address_width :].any() & ~skip),
+            prefetcher.i.valid.eq(running & ~beyond),
+            prefetcher.i.payload.address.eq(generator.address),
+            prefetcher.i.payload.read.eq(~skip),
+            prefetcher.i.payload.tag.zero.eq(skip),
+            step.eq(prefetcher.i.valid & prefetcher.i.ready),
+            self.tile.eq(step & counter.at_last.row),
+            counter.load.eq(load),
+            counter.step.eq(step),
+            counter.counts.row.eq(self.rows - 1),
+            *(counter.counts[name].eq(placed[name]) for name in BLOCK_LEVELS),
+            generator.load.eq(load),
+            generator.base.eq(start),
+            generator.strides.block.eq(placed.weight_stride_block),
+            generator.strides.row.eq(-placed.weight_stride_row),
+            generator.step.eq(step),
+            generator.advance.row.eq(counter.advance.row),
+            generator.advance.block.eq(Cat(counter.advance[name] for name in BLOCK_LEVELS).any()),
+        ]
+        with m.If(load):
+            m.d.sync += [active.eq(1), index.eq(placed.index), last_rows.eq(placed.last_rows)]
+        with m.Elif(step & counter.last):
+            m.d.sync += active.eq(0)
+        with m.If(running & beyond):
+            m.d.sync += [
+                self.fault.valid.eq(1),
+                self.fault.index.eq(index),
+                self.fault.address.eq(generator.address | (Memory.WEIGHT.value << 30)),
+            ]
+
+        word = prefetcher.o.payload
+        m.d.comb += [
+            self.o.valid.eq(prefetcher.o.valid),
+            prefetcher.o.ready.eq(self.o.ready),
+            self.o.payload.eq(Mux(word.tag.zero, 0, word.data)),
+        ]
+        return m
