@@ -48,6 +48,9 @@ _ANONYMOUS_PORT = re.compile(r"\\port\$(\d+)\$(\d+)")
 """Port of an inner module that carries part of a signal there, so that it has no name."""
 
 _NAME = re.compile(r"(?:\\|(?<!\S)\$)\S+")
+_NUMBERED_PORT = re.compile(
+    r"^  wire width \d+ (?:input|output|inout) \d+ +(?:signed )?(\\[^\s$]+\$\d+)$", re.M
+)
 _WIRE = re.compile(r"  wire width (\d+) (?:(input|output|inout) \d+ )? ?(signed )?(\S+)$")
 _ALIAS = re.compile(r"connect (\\\S+) ")
 
@@ -86,7 +89,11 @@ def clean(text: str, ports: dict[str, tuple[str, ...]]) -> str:
     """
     names: dict[str, str] = {}
     taken: dict[str, str] = {}
-    bodies = list(_modules(_ANONYMOUS_PORT.sub(r"\\port_\1_\2", text)))
+    text = _ANONYMOUS_PORT.sub(r"\\port_\1_\2", text)
+    # Amaranth numbers the ports of inner modules whose signals have the same name.
+    for port in sorted(set(_NUMBERED_PORT.findall(text)), key=len, reverse=True):
+        text = text.replace(port, port.replace("$", "_"))
+    bodies = list(_modules(text))
     for name, _ in bodies:
         plain = re.sub(r"\W", "_", name.replace(".", "__"))
         if taken.setdefault(plain, name) != name or name in names:
