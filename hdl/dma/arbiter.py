@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two read managers share one AXI4 read port."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal
+from amaranth.hdl import unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..bus import AXI4ReadSignature
+from .fifo import StreamBuffer
+
+__all__ = ["ReadArbiter"]
+
+
+class ReadArbiter(wiring.Component):
+    """Merges instruction fetch and LOAD onto one read port.
+
+    Addresses of ``fetch`` go first; an address once offered to the port stays. Read data go to
+    the manager that their ID names: 1 is ``fetch``, 0 is ``load``. A manager must take the data
+    it asked for without waiting for the other, or both stop. One register stage each way, full
+    throughput: latency 1 cycle for addresses and 1 for data.
+
+    Parameters
+    ----------
+    address_width : int
+        Bits of an address.
+    data_width : int
+        Bits of a beat.
+
+    Members
+    -------
+    fetch, load : In(AXI4ReadSignature)
+        Their ``arid`` is ignored.
+    axi : Out(AXI4ReadSignature)
+    idle : Out(1)
+        No address waits to be accepted and no beat to be delivered.
+    """
+
+    def __init__(self, *, address_width: int, data_width: int) -> None:
+        self.address_width = address_width
+        self.data_width = data_width
+        signature = AXI4ReadSignature(address_width=address_width, data_width=data_width)
+        super().__init__(
+            {
+                "fetch": In(signature),
+                "load": In(signature),
+                "axi": Out(signature),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        shared = ("addr", "len", "size", "burst")
+        widths = {"addr": self.address_width, "len": 8, "size": 3, "burst": 2}
+        m.submodules.address = address = StreamBuffer(
+            data.StructLayout(
+                {"id": unsigned(1), **{name: unsigned(widths[name]) for name in shared}}
+            )
+        )
+        beat_names = {"id": 1, "data": self.data_width, "resp": 2, "last": 1}
+        m.submodules.beats = beats = StreamBuffer(
+            data.StructLayout({name: unsigned(width) for name, width in beat_names.items()})
+        )
+        choose_fetch = Signal()
+        m.d.comb += [
+            choose_fetch.eq(self.fetch.arvalid),
+            address.i.valid.eq(self.fetch.arvalid | self.load.arvalid),
+            self.fetch.arready.eq(address.i.ready),
+            self.load.arready.eq(address.i.ready & ~choose_fetch),
+            address.i.payload.id.eq(choose_fetch),
+            self.axi.arvalid.eq(address.o.valid),
+            self.axi.arid.eq(address.o.payload.id),
+            address.o.ready.eq(self.axi.arready),
+        ]
+        for name in shared:
+            m.d.comb += [
+                address.i.payload[name].eq(
+                    Mux(
+                        choose_fetch,
+                        getattr(self.fetch, f"ar{name}"),
+                        getattr(self.load, f"ar{name}"),
+                    )
+                ),
+                getattr(self.axi, f"ar{name}").eq(address.o.payload[name]),
+            ]
+        to_fetch = beats.o.payload.id == 1
+        m.d.comb += [
+            beats.i.valid.eq(self.axi.rvalid),
+            self.axi.rready.eq(beats.i.ready),
+            self.fetch.rvalid.eq(beats.o.valid & to_fetch),
+            self.load.rvalid.eq(beats.o.valid & ~to_fetch),
+            beats.o.ready.eq(Mux(to_fetch, self.fetch.rready, self.load.rready)),
+            self.idle.eq(~address.o.valid & ~beats.o.valid),
+        ]
+        for name in beat_names:
+            m.d.comb += beats.i.payload[name].eq(getattr(self.axi, f"r{name}"))
+            for manager in (self.fetch, self.load):
+                m.d.comb += getattr(manager, f"r{name}").eq(beats.o.payload[name])
+        return m

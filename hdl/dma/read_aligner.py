@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turns the beats of read bursts into dense chunks of bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal
+from amaranth.hdl import unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from .lanes import at_least, rotate_down, select_bytes
+from .splitter import burst_layout
+
+__all__ = ["ReadAligner", "beat_layout", "chunk_layout"]
+
+
+def beat_layout(data_bytes: int) -> data.StructLayout:
+    """A beat of read data: ``data`` and ``error``."""
+    return data.StructLayout({"data": unsigned(8 * data_bytes), "error": unsigned(1)})
+
+
+def chunk_layout(data_bytes: int, tag_width: int = 0) -> data.StructLayout:
+    """Dense bytes of a request: ``data``, ``count`` of valid bytes from lane 0, ``last`` of the
+    request, ``error`` where a beat it was made from had an error response, ``tag``."""
+    members: dict[str, Any] = {
+        "data": unsigned(8 * data_bytes),
+        "count": unsigned(exact_log2(data_bytes) + 1),
+        "last": unsigned(1),
+        "error": unsigned(1),
+    }
+    if tag_width:
+        members["tag"] = unsigned(tag_width)
+    return data.StructLayout(members)
+
+
+class ReadAligner(wiring.Component):
+    """Shifts the bytes of each request to lane 0.
+
+    ::
+
+        beat -> rotate -> current --+--> select lanes -> o
+                             |      |
+                             +--> previous
+
+    Both beats that make up a chunk need the same rotation, so it is done once, on arrival; then
+    lane ``i`` comes from the previous beat where ``i + shift`` is inside the beat, else from the
+    current one. Takes one beat a cycle whatever the alignment; latency 2 cycles.
+
+    Parameters
+    ----------
+    address_width, data_bytes, tag_width : int
+        As in `burst_layout`.
+
+    Members
+    -------
+    burst : In(stream of burst_layout)
+        Taken with the last beat of the burst.
+    beat : In(stream of beat_layout)
+    o : Out(stream of chunk_layout)
+    burst_done : Out(1)
+        The last beat of a burst is taken.
+    """
+
+    def __init__(self, *, address_width: int, data_bytes: int, tag_width: int = 0) -> None:
+        self.data_bytes = data_bytes
+        self.tag_width = tag_width
+        super().__init__(
+            {
+                "burst": In(stream.Signature(burst_layout(address_width, data_bytes, tag_width))),
+                "beat": In(stream.Signature(beat_layout(data_bytes))),
+                "o": Out(stream.Signature(chunk_layout(data_bytes, tag_width))),
+                "burst_done": Out(1),
+            }
+        )
+
+    def _state(self) -> data.StructLayout:
+        lane = exact_log2(self.data_bytes)
+        return data.StructLayout(
+            {
+                "data": unsigned(8 * self.data_bytes),
+                "error": unsigned(1),
+                "shift": unsigned(lane),
+                "tail": unsigned(lane),
+                "last": unsigned(1),
+                "extra": unsigned(1),
+                "tag": unsigned(self.tag_width),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        burst = self.burst.payload
+        current_valid = Signal()
+        current = Signal(self._state())
+        previous_valid = Signal()
+        previous = Signal(self._state())
+        from_current = Signal(self.data_bytes)
+        needs_current = Signal()
+
+        take = Signal()
+        move = Signal()
+        beats_taken = Signal(8)
+        burst_end = Signal()
+        m.d.comb += [
+            take.eq(self.burst.valid & self.beat.valid & (~current_valid | move)),
+            self.beat.ready.eq(self.burst.valid & (~current_valid | move)),
+            burst_end.eq(beats_taken == burst.beats),
+            self.burst_done.eq(take & burst_end),
+            self.burst.ready.eq(self.burst_done),
+        ]
+        rotated = rotate_down(m, self.beat.payload.data, self.data_bytes, burst.shift)
+        with m.If(take):
+            m.d.sync += [
+                beats_taken.eq(Mux(burst_end, 0, beats_taken + 1)),
+                current.data.eq(rotated),
+                current.error.eq(self.beat.payload.error),
+                current.shift.eq(burst.shift),
+                current.tail.eq(burst.tail),
+                current.last.eq(burst.last & burst_end),
+                current.extra.eq(burst.extra),
+            ]
+            if self.tag_width:
+                m.d.sync += current.tag.eq(burst.tag)
+        with m.If(~current_valid | move):
+            m.d.sync += current_valid.eq(take)
+
+        drop = Signal()
+        chunk_last = Signal()
+        retire = Signal()
+        chunk = self.o.payload
+        m.d.comb += [
+            drop.eq(previous.last & previous.extra),
+            self.o.valid.eq(previous_valid & ~drop & (~needs_current | current_valid)),
+            retire.eq(previous_valid & (drop | (self.o.valid & self.o.ready))),
+            move.eq(current_valid & (~previous_valid | retire)),
+            chunk_last.eq(previous.last | (needs_current & current.last & current.extra)),
+            chunk.data.eq(select_bytes(from_current, current.data, previous.data)),
+            chunk.count.eq(Mux(chunk_last, previous.tail + 1, self.data_bytes)),
+            chunk.last.eq(chunk_last),
+            chunk.error.eq(previous.error | (needs_current & current.error)),
+        ]
+        if self.tag_width:
+            m.d.comb += chunk.tag.eq(previous.tag)
+        with m.If(move):
+            m.d.sync += [
+                previous.eq(current),
+                from_current.eq(
+                    at_least(self.data_bytes - current.shift, self.data_bytes)
+                ),
+                needs_current.eq(~current.last & (current.shift != 0)),
+            ]
+        with m.If(~previous_valid | retire):
+            m.d.sync += previous_valid.eq(move)
+        return m

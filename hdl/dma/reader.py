@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AXI4 read bursts: requests for bytes in, dense chunks of bytes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Signal
+from amaranth.hdl import unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect
+from amaranth.utils import exact_log2
+
+from ..bus import AXI_BURST_INCR, AXI4ReadSignature
+from .fifo import StreamBuffer, StreamFIFO
+from .read_aligner import ReadAligner, chunk_layout
+from .splitter import BurstSplitter, burst_layout, request_layout
+
+__all__ = ["Reader", "burst_error_layout"]
+
+
+def burst_error_layout(address_width: int) -> data.StructLayout:
+    """An error response: ``valid`` for one cycle, with the ``address`` of the burst."""
+    return data.StructLayout({"valid": unsigned(1), "address": unsigned(address_width)})
+
+
+class Reader(wiring.Component):
+    """Reads any range of bytes with aligned full-width bursts.
+
+    ::
+
+        request -> splitter --+--> AR register -> axi.ar
+                              +--> FIFO ---+
+                         axi.r ------------+-> aligner -> buffer -> data
+
+    One burst and one beat a cycle, also for back-to-back requests of a single beat; an unaligned
+    request takes one beat more where its bytes reach into one more. Only beats that hold a byte
+    of the request are fetched. Three cycles from a request to ``arvalid``, three from a beat to
+    its chunk.
+
+    Parameters
+    ----------
+    address_width : int
+        Bits of an address.
+    data_width : int
+        Bits of a beat.
+    max_burst_beats : int
+        Longest burst, a power of two.
+    outstanding : int
+        Bursts in flight.
+    tag_width : int
+        Bits that go with a request to its chunks.
+
+    Members
+    -------
+    request : In(stream of request_layout)
+    data : Out(stream of chunk_layout)
+        ``count`` is below the beat only in the last chunk of a request.
+    axi : Out(AXI4ReadSignature)
+        Read ID 0.
+    error : Out(burst_error_layout)
+        A beat came with an error response; its bytes still come out, marked.
+    halt : In(1)
+        Take no request and issue no burst; what is outstanding still comes out of ``data``,
+        and the rest of a request cut short never does.
+    idle : Out(1)
+        No request in hand and no burst outstanding; chunks may still wait in ``data``.
+    """
+
+    def __init__(
+        self,
+        *,
+        address_width: int,
+        data_width: int,
+        max_burst_beats: int,
+        outstanding: int,
+        tag_width: int = 0,
+    ) -> None:
+        self.address_width = address_width
+        self.data_width = data_width
+        self.max_burst_beats = max_burst_beats
+        self.outstanding = outstanding
+        self.tag_width = tag_width
+        super().__init__(
+            {
+                "request": In(stream.Signature(request_layout(address_width, tag_width))),
+                "data": Out(stream.Signature(chunk_layout(data_width // 8, tag_width))),
+                "axi": Out(AXI4ReadSignature(address_width=address_width, data_width=data_width)),
+                "error": Out(burst_error_layout(address_width)),
+                "halt": In(1),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        data_bytes = self.data_width // 8
+        shape = burst_layout(self.address_width, data_bytes, self.tag_width)
+        m.submodules.splitter = splitter = BurstSplitter(
+            address_width=self.address_width,
+            data_width=self.data_width,
+            max_burst_beats=self.max_burst_beats,
+            tag_width=self.tag_width,
+        )
+        address_shape = data.StructLayout(
+            {"address": unsigned(self.address_width), "beats": unsigned(8)}
+        )
+        m.submodules.address = address = StreamBuffer(address_shape)
+        m.submodules.bursts = bursts = StreamFIFO(shape, self.outstanding)
+        m.submodules.aligner = aligner = ReadAligner(
+            address_width=self.address_width, data_bytes=data_bytes, tag_width=self.tag_width
+        )
+        m.submodules.chunks = chunks = StreamBuffer(chunk_layout(data_bytes, self.tag_width))
+        connect(m, wiring.flipped(self.request), splitter.i)
+        connect(m, bursts.o, aligner.burst)
+        connect(m, aligner.o, chunks.i)
+        connect(m, chunks.o, wiring.flipped(self.data))
+
+        in_flight = Signal(range(self.outstanding + 1))
+        room = Signal()
+        issue = Signal()
+        m.d.comb += [
+            splitter.flush.eq(self.halt),
+            room.eq((in_flight != self.outstanding) & bursts.i.ready & ~self.halt),
+            issue.eq(splitter.o.valid & address.i.ready & room),
+            splitter.o.ready.eq(address.i.ready & room),
+            address.i.valid.eq(splitter.o.valid & room),
+            address.i.payload.address.eq(splitter.o.payload.address),
+            address.i.payload.beats.eq(splitter.o.payload.beats),
+            bursts.i.valid.eq(issue),
+            bursts.i.payload.eq(splitter.o.payload),
+        ]
+        m.d.sync += in_flight.eq(in_flight + issue - aligner.burst_done)
+
+        m.d.comb += [
+            self.axi.arvalid.eq(address.o.valid),
+            address.o.ready.eq(self.axi.arready),
+            self.axi.araddr.eq(address.o.payload.address),
+            self.axi.arlen.eq(address.o.payload.beats),
+            self.axi.arsize.eq(exact_log2(data_bytes)),
+            self.axi.arburst.eq(AXI_BURST_INCR),
+            self.axi.arid.eq(0),
+            aligner.beat.valid.eq(self.axi.rvalid),
+            aligner.beat.payload.data.eq(self.axi.rdata),
+            aligner.beat.payload.error.eq(self.axi.rresp[1]),
+            self.axi.rready.eq(aligner.beat.ready),
+            self.idle.eq(splitter.idle & (in_flight == 0)),
+        ]
+        m.d.sync += [
+            self.error.valid.eq(self.axi.rvalid & self.axi.rready & self.axi.rresp[1]),
+            self.error.address.eq(bursts.o.payload.address),
+        ]
+        return m

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AXI4 write bursts: requests and dense chunks of bytes in, strobed beats out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Signal
+from amaranth.hdl import unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect
+from amaranth.utils import exact_log2
+
+from ..bus import AXI_BURST_INCR, AXI4WriteSignature
+from .fifo import StreamBuffer, StreamFIFO
+from .reader import burst_error_layout
+from .splitter import BurstSplitter, burst_layout, request_layout
+from .write_aligner import WriteAligner, write_beat_layout
+
+__all__ = ["Writer"]
+
+
+class Writer(wiring.Component):
+    """Writes any range of bytes with aligned full-width bursts and strobes at the ends.
+
+    ::
+
+        request -> splitter --+--> AW register -> axi.aw
+                              +--> FIFO ---+
+                         data -------------+-> aligner -> W register -> axi.w
+                              +--> FIFO ------------------------------- axi.b -> done
+
+    One burst and one beat a cycle, also for back-to-back requests. Addresses run ahead of data
+    by up to ``outstanding`` bursts; the data of a request must come without waiting for anything
+    this component does.
+
+    Parameters
+    ----------
+    address_width : int
+        Bits of an address.
+    data_width : int
+        Bits of a beat.
+    max_burst_beats : int
+        Longest burst, a power of two.
+    outstanding : int
+        Bursts in flight.
+
+    Members
+    -------
+    request : In(stream of request_layout)
+    data : In(stream of data_width)
+        ``ceil(bytes / beat bytes)`` chunks for each request, its first byte in lane 0.
+    axi : Out(AXI4WriteSignature)
+        Write ID 0.
+    done : Out(1)
+        The last response to a request arrived; one pulse each, in order.
+    error : Out(burst_error_layout)
+        An error response, in the same cycle as the ``done`` it may complete.
+    halt : In(1)
+        Take no request and issue no burst; bursts that were issued are completed.
+    idle : Out(1)
+        No request in hand and no burst outstanding.
+    """
+
+    def __init__(
+        self, *, address_width: int, data_width: int, max_burst_beats: int, outstanding: int
+    ) -> None:
+        self.address_width = address_width
+        self.data_width = data_width
+        self.max_burst_beats = max_burst_beats
+        self.outstanding = outstanding
+        super().__init__(
+            {
+                "request": In(stream.Signature(request_layout(address_width))),
+                "data": In(stream.Signature(data_width)),
+                "axi": Out(AXI4WriteSignature(address_width=address_width, data_width=data_width)),
+                "done": Out(1),
+                "error": Out(burst_error_layout(address_width)),
+                "halt": In(1),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        data_bytes = self.data_width // 8
+        m.submodules.splitter = splitter = BurstSplitter(
+            address_width=self.address_width,
+            data_width=self.data_width,
+            max_burst_beats=self.max_burst_beats,
+        )
+        address_shape = data.StructLayout(
+            {"address": unsigned(self.address_width), "beats": unsigned(8)}
+        )
+        pending_shape = data.StructLayout(
+            {"address": unsigned(self.address_width), "last": unsigned(1)}
+        )
+        m.submodules.address = address = StreamBuffer(address_shape)
+        m.submodules.bursts = bursts = StreamFIFO(
+            burst_layout(self.address_width, data_bytes), self.outstanding
+        )
+        m.submodules.pending = pending = StreamFIFO(pending_shape, self.outstanding)
+        m.submodules.aligner = aligner = WriteAligner(
+            address_width=self.address_width, data_bytes=data_bytes
+        )
+        m.submodules.beats = beats = StreamBuffer(write_beat_layout(data_bytes))
+        connect(m, wiring.flipped(self.request), splitter.i)
+        connect(m, wiring.flipped(self.data), aligner.data)
+        connect(m, bursts.o, aligner.burst)
+        connect(m, aligner.o, beats.i)
+
+        in_flight = Signal(range(self.outstanding + 1))
+        room = Signal()
+        issue = Signal()
+        answer = Signal()
+        burst = splitter.o.payload
+        m.d.comb += [
+            splitter.flush.eq(self.halt),
+            room.eq(
+                (in_flight != self.outstanding) & bursts.i.ready & pending.i.ready & ~self.halt
+            ),
+            issue.eq(splitter.o.valid & address.i.ready & room),
+            splitter.o.ready.eq(address.i.ready & room),
+            address.i.valid.eq(splitter.o.valid & room),
+            address.i.payload.address.eq(burst.address),
+            address.i.payload.beats.eq(burst.beats),
+            bursts.i.valid.eq(issue),
+            bursts.i.payload.eq(burst),
+            pending.i.valid.eq(issue),
+            pending.i.payload.address.eq(burst.address),
+            pending.i.payload.last.eq(burst.last),
+            answer.eq(self.axi.bvalid & self.axi.bready),
+            pending.o.ready.eq(answer),
+            self.idle.eq(splitter.idle & (in_flight == 0)),
+        ]
+        m.d.sync += in_flight.eq(in_flight + issue - answer)
+
+        m.d.comb += [
+            self.axi.awvalid.eq(address.o.valid),
+            address.o.ready.eq(self.axi.awready),
+            self.axi.awaddr.eq(address.o.payload.address),
+            self.axi.awlen.eq(address.o.payload.beats),
+            self.axi.awsize.eq(exact_log2(data_bytes)),
+            self.axi.awburst.eq(AXI_BURST_INCR),
+            self.axi.awid.eq(0),
+            self.axi.wvalid.eq(beats.o.valid),
+            beats.o.ready.eq(self.axi.wready),
+            self.axi.wdata.eq(beats.o.payload.data),
+            self.axi.wstrb.eq(beats.o.payload.strobe),
+            self.axi.wlast.eq(beats.o.payload.last),
+            self.axi.bready.eq(pending.o.valid),
+        ]
+        m.d.sync += [
+            self.done.eq(answer & pending.o.payload.last),
+            self.error.valid.eq(answer & self.axi.bresp[1]),
+            self.error.address.eq(pending.o.payload.address),
+        ]
+        return m

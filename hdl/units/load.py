@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The load unit: DRAM to on-chip memories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
+
+from ..bus import AXI4ReadSignature, UnitSignature
+from ..config import Config
+from ..dma.fifo import StreamFIFO
+from ..dma.gearbox import Gearbox
+from ..dma.reader import Reader
+from ..isa import ErrorCode, Memory, Opcode
+from ..memory.ports import int8_vector, int32_vector, write_layout
+from .row_sequencer import RowSequencer
+from .transfer import INSTRUCTIONS_IN_FLIGHT, TRANSFER_LAYOUT, MemoryShape, segments_layout
+from .transfer_setup import TransferSetup
+from .word_writer import LOAD_ROW_LAYOUT, WordWriter
+
+__all__ = ["LoadUnit"]
+
+PORTS = ("activation_write", "weight_write", "accumulator_write")
+"""Write ports in the order of `Memory`."""
+
+
+class LoadUnit(wiring.Component):
+    """Executes LOAD: rows of bytes at any address and stride into consecutive words.
+
+    ::
+
+        command -> setup -> rows -+-> reader -> (axi) -> gearboxes --+
+                                  +-> row FIFO ----------------------+-> word writer -> memories
+                                  +-> instruction FIFO --------------+
+
+    The address side runs ahead of the data side, across instructions, by up to the reader's
+    outstanding bursts. Errors take the same way as the data, so every instruction before the
+    failing one is complete, and has signalled, when an error is raised. A SYNC signals in its
+    turn.
+
+    Parameters
+    ----------
+    config : Config
+        Memories and AXI port.
+
+    Members
+    -------
+    those of UnitSignature
+    segments : In(segments_layout)
+        Stands while the unit is busy.
+    axi : Out(AXI4ReadSignature)
+        Read ID 0.
+    activation_write, weight_write : Out(stream of address and int8 vector)
+    accumulator_write : Out(stream of address and int32 vector)
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.memories = (
+            MemoryShape(Memory.ACTIVATION, config.activation_bytes, config.activation_depth),
+            MemoryShape(Memory.WEIGHT, config.weight_bytes, config.weight_depth),
+            MemoryShape(Memory.ACCUMULATOR, config.accumulator_bytes, config.accumulator_depth),
+        )
+        vectors = (int8_vector(config.rows), int8_vector(config.cols), int32_vector(config.cols))
+        members: dict[str, Any] = {
+            **UnitSignature().members,
+            "segments": In(segments_layout(config.axi_address_width)),
+            "axi": Out(
+                AXI4ReadSignature(
+                    address_width=config.axi_address_width, data_width=config.axi_width
+                )
+            ),
+        }
+        for port, shape, vector in zip(PORTS, self.memories, vectors, strict=True):
+            members[port] = Out(stream.Signature(write_layout(exact_log2(shape.depth), vector)))
+        super().__init__(members)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        address_width = config.axi_address_width
+        m.submodules.setup = setup = TransferSetup(
+            opcode=Opcode.LOAD, address_width=address_width, memories=self.memories
+        )
+        m.submodules.sequencer = sequencer = RowSequencer(
+            address_width=address_width, memories=self.memories
+        )
+        m.submodules.reader = reader = Reader(
+            address_width=address_width,
+            data_width=config.axi_width,
+            max_burst_beats=config.max_burst_beats,
+            outstanding=config.read_outstanding,
+            tag_width=10,
+        )
+        m.submodules.rows = rows = StreamFIFO(LOAD_ROW_LAYOUT, max(16, 2 * config.read_outstanding))
+        m.submodules.instructions = instructions = StreamFIFO(
+            TRANSFER_LAYOUT, INSTRUCTIONS_IN_FLIGHT
+        )
+        m.submodules.writer = writer = WordWriter(self.memories)
+        connect(m, flipped(self.command), setup.command)
+        connect(m, setup.o, sequencer.i)
+        connect(m, flipped(self.axi), reader.axi)
+        connect(m, rows.o, writer.row)
+        connect(m, instructions.o, writer.instruction)
+        m.d.comb += setup.segments.eq(self.segments)
+        for number, port in enumerate(PORTS):
+            memory, word = getattr(self, port), getattr(writer, f"write_{number}")
+            m.d.comb += [
+                memory.valid.eq(word.valid),
+                memory.payload.eq(word.payload),
+                word.ready.eq(memory.ready),
+            ]
+
+        stopped = Signal()
+        stop = Signal()
+        m.d.comb += [
+            stop.eq(self.halt | stopped),
+            setup.stop.eq(stop),
+            sequencer.stop.eq(stop),
+            reader.halt.eq(stop),
+            writer.stop.eq(stop),
+        ]
+        self._distribute(m, sequencer, reader, rows, instructions)
+        self._route(m, reader, writer, stop)
+        self._report(m, sequencer, reader, writer, stop, stopped)
+        return m
+
+    def _distribute(
+        self, m: Module, sequencer: Any, reader: Any, rows: Any, instructions: Any
+    ) -> None:
+        """Each row goes to the reader, the row FIFO and, if it is a first, the instruction FIFO,
+        to all in the same cycle."""
+        row = sequencer.o.payload
+        go = Signal()
+        m.d.comb += [
+            go.eq(
+                sequencer.o.valid
+                & rows.i.ready
+                & (instructions.i.ready | ~row.first)
+                & (reader.request.ready | ~row.fetch)
+            ),
+            sequencer.o.ready.eq(go),
+            reader.request.valid.eq(go & row.fetch),
+            reader.request.payload.address.eq(row.address),
+            reader.request.payload.bytes.eq(row.bytes),
+            reader.request.payload.tag.eq(Cat(row.transfer.memory, row.transfer.fill)),
+            rows.i.valid.eq(go),
+            instructions.i.valid.eq(go & row.first),
+            instructions.i.payload.eq(row.transfer),
+        ]
+        for name in LOAD_ROW_LAYOUT.members:
+            m.d.comb += rows.i.payload[name].eq(row[name])
+
+    def _route(self, m: Module, reader: Any, writer: Any, stop: Signal) -> None:
+        """Chunks to the gearbox of their memory's word width; dropped after a stop."""
+        chunk = reader.data.payload
+        memory, fill = chunk.tag[:2], chunk.tag[2:]
+        ready = Signal()
+        for width in sorted({shape.word_bytes for shape in self.memories}):
+            gearbox = Gearbox(self.config.axi_bytes, width, fill=True)
+            m.submodules[f"gearbox_{width}"] = gearbox
+            chosen = Signal(name=f"to_gearbox_{width}")
+            m.d.comb += [
+                gearbox.i.valid.eq(reader.data.valid & chosen),
+                gearbox.i.payload.data.eq(chunk.data),
+                gearbox.i.payload.count.eq(chunk.count),
+                gearbox.i.payload.last.eq(chunk.last),
+                gearbox.i.payload.error.eq(chunk.error),
+                gearbox.i.payload.fill.eq(fill),
+            ]
+            with m.If(chosen):
+                m.d.comb += ready.eq(gearbox.i.ready)
+            taken = []
+            for number, shape in enumerate(self.memories):
+                if shape.word_bytes == width:
+                    words = getattr(writer, f"words_{number}")
+                    with m.If(memory == shape.memory.value):
+                        m.d.comb += chosen.eq(1)
+                    m.d.comb += [
+                        words.valid.eq(gearbox.o.valid),
+                        words.payload.eq(gearbox.o.payload),
+                    ]
+                    taken.append(words.ready)
+            m.d.comb += gearbox.o.ready.eq(Cat(taken).any())
+        m.d.comb += reader.data.ready.eq(ready | stop)
+
+    def _report(
+        self, m: Module, sequencer: Any, reader: Any, writer: Any, stop: Signal, stopped: Signal
+    ) -> None:
+        """Signals, errors and status."""
+        held = writer.instruction.payload
+        in_hand = Signal(8)
+        accepted = Signal()
+        signal = Signal.like(self.signal)
+        bad_burst = Signal()
+        bad_address = Signal(self.config.axi_address_width)
+        m.d.comb += [
+            accepted.eq(self.command.valid & self.command.ready),
+            self.signal.eq(Mux(stop, 0, signal)),
+            self.busy.eq(Mux(stop, ~reader.idle, in_hand != 0)),
+            self.idle.eq(Mux(stop, reader.idle, in_hand == 0)),
+            self.wait_memory.eq(self.busy & ~writer.accepted),
+            self.progress.eq(
+                accepted
+                | writer.accepted
+                | (self.axi.arvalid & self.axi.arready)
+                | (self.axi.rvalid & self.axi.rready)
+            ),
+        ]
+        m.d.sync += [
+            in_hand.eq(in_hand + accepted - writer.finished),
+            signal.eq(Mux(writer.finished, held.signal, 0)),
+            self.signal_index.eq(held.index),
+            self.error.valid.eq(writer.refused | writer.corrupt),
+            self.error.index.eq(held.index),
+            self.error.code.eq(
+                Mux(writer.corrupt, ErrorCode.READ_RESPONSE, sequencer.fault.code)
+            ),
+            self.error.address.eq(Mux(writer.corrupt, bad_address, sequencer.fault.address)),
+        ]
+        with m.If(self.halt | writer.refused | writer.corrupt):
+            m.d.sync += stopped.eq(1)
+        with m.If(reader.error.valid & ~bad_burst):
+            m.d.sync += [bad_burst.eq(1), bad_address.eq(reader.error.address)]

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store unit: on-chip memories to DRAM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal
+from amaranth.hdl import unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
+
+from ..bus import AXI4WriteSignature, UnitSignature
+from ..config import SEMAPHORE_COUNT, Config
+from ..dma.fifo import StreamFIFO
+from ..dma.writer import Writer
+from ..isa import INDEX_WIDTH, ErrorCode, Memory, Opcode
+from ..memory.bank import MemoryBank
+from ..memory.ports import ReadResponseSignature, int8_vector, int32_vector, request_layout
+from .row_sequencer import RowSequencer
+from .transfer import INSTRUCTIONS_IN_FLIGHT, TRANSFER_LAYOUT, MemoryShape, segments_layout
+from .transfer_setup import TransferSetup
+from .word_reader import STORE_ROW_LAYOUT, WordReader
+
+__all__ = ["StoreUnit"]
+
+PORTS = ("activation", "accumulator")
+"""Prefixes of the read ports, in the order of the unit's memories."""
+
+_PENDING_ROW = data.StructLayout({"last": unsigned(1), "sync": unsigned(1), "error": unsigned(1)})
+_PENDING_INSTRUCTION = data.StructLayout(
+    {"signal": unsigned(SEMAPHORE_COUNT), "index": unsigned(INDEX_WIDTH)}
+)
+
+
+class StoreUnit(wiring.Component):
+    """Executes STORE: consecutive words to rows of bytes at any address and stride.
+
+    ::
+
+        command -> setup -> rows -+-> writer -> (axi)
+                                  |     ^ data
+                                  +-> word reader -> (memories)
+                                  +-> pending FIFOs <- writer.done -> signal
+
+    Addresses run ahead of data by up to the writer's outstanding bursts, across instructions. An
+    instruction is finished, and signals, when the last write response has come; errors take the
+    same way, so every instruction before the failing one is complete. A SYNC signals in its turn.
+
+    Parameters
+    ----------
+    config : Config
+        Memories and AXI port.
+
+    Members
+    -------
+    those of UnitSignature
+    segments : In(segments_layout)
+        Stands while the unit is busy.
+    axi : Out(AXI4WriteSignature)
+    activation_read, accumulator_read : Out(stream of request_layout)
+    activation_data, accumulator_data : In(ReadResponseSignature)
+        Vectors of int8, of int32, the memories' read latency after each accepted request.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.memories = (
+            MemoryShape(Memory.ACTIVATION, config.activation_bytes, config.activation_depth),
+            MemoryShape(Memory.ACCUMULATOR, config.accumulator_bytes, config.accumulator_depth),
+        )
+        members: dict[str, Any] = {
+            **UnitSignature().members,
+            "segments": In(segments_layout(config.axi_address_width)),
+            "axi": Out(
+                AXI4WriteSignature(
+                    address_width=config.axi_address_width, data_width=config.axi_width
+                )
+            ),
+        }
+        vectors = (int8_vector(config.rows), int32_vector(config.cols))
+        for port, shape, vector in zip(PORTS, self.memories, vectors, strict=True):
+            members[f"{port}_read"] = Out(stream.Signature(request_layout(exact_log2(shape.depth))))
+            members[f"{port}_data"] = In(ReadResponseSignature(shape=vector))
+        super().__init__(members)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        address_width = config.axi_address_width
+        m.submodules.setup = setup = TransferSetup(
+            opcode=Opcode.STORE, address_width=address_width, memories=self.memories
+        )
+        m.submodules.sequencer = sequencer = RowSequencer(
+            address_width=address_width, memories=self.memories
+        )
+        m.submodules.reader = reader = WordReader(
+            self.memories, data_bytes=config.axi_bytes, read_latency=MemoryBank.latency
+        )
+        m.submodules.writer = writer = Writer(
+            address_width=address_width,
+            data_width=config.axi_width,
+            max_burst_beats=config.max_burst_beats,
+            outstanding=config.write_outstanding,
+        )
+        connect(m, flipped(self.command), setup.command)
+        connect(m, setup.o, sequencer.i)
+        connect(m, reader.o, writer.data)
+        connect(m, flipped(self.axi), writer.axi)
+        m.d.comb += setup.segments.eq(self.segments)
+        for number, port in enumerate(PORTS):
+            request = getattr(reader, f"request_{number}")
+            response = getattr(reader, f"response_{number}")
+            connect(m, request, flipped(getattr(self, f"{port}_read")))
+            answer = getattr(self, f"{port}_data")
+            m.d.comb += [response.valid.eq(answer.valid), response.data.eq(answer.data)]
+
+        stopped = Signal()
+        stop = Signal()
+        m.d.comb += [
+            stop.eq(self.halt | stopped),
+            setup.stop.eq(stop),
+            sequencer.stop.eq(stop),
+            writer.halt.eq(stop),
+        ]
+        pending = self._distribute(m, sequencer, reader, writer)
+        self._report(m, sequencer, writer, *pending, stop, stopped)
+        return m
+
+    def _distribute(self, m: Module, sequencer: Any, reader: Any, writer: Any) -> tuple[Any, Any]:
+        """Each row goes to the writer, the word reader and the pending rows, in one cycle."""
+        depth = max(16, 2 * self.config.write_outstanding)
+        m.submodules.rows = rows = StreamFIFO(STORE_ROW_LAYOUT, depth)
+        m.submodules.instructions = instructions = StreamFIFO(
+            TRANSFER_LAYOUT, INSTRUCTIONS_IN_FLIGHT
+        )
+        m.submodules.pending_rows = pending_rows = StreamFIFO(_PENDING_ROW, 2 * depth)
+        m.submodules.pending_instructions = pending_instructions = StreamFIFO(
+            _PENDING_INSTRUCTION, INSTRUCTIONS_IN_FLIGHT
+        )
+        connect(m, rows.o, reader.row)
+        connect(m, instructions.o, reader.instruction)
+        row = sequencer.o.payload
+        go = Signal()
+        move = Signal()
+        m.d.comb += [
+            go.eq(
+                sequencer.o.valid
+                & pending_rows.i.ready
+                & (pending_instructions.i.ready | ~row.first)
+                & (
+                    ~row.fetch
+                    | (
+                        writer.request.ready
+                        & rows.i.ready
+                        & (instructions.i.ready | ~row.first)
+                    )
+                )
+            ),
+            move.eq(go & row.fetch),
+            sequencer.o.ready.eq(go),
+            writer.request.valid.eq(move),
+            writer.request.payload.address.eq(row.address),
+            writer.request.payload.bytes.eq(row.bytes),
+            rows.i.valid.eq(move),
+            rows.i.payload.last.eq(row.last),
+            instructions.i.valid.eq(move & row.first),
+            instructions.i.payload.eq(row.transfer),
+            pending_rows.i.valid.eq(go),
+            pending_instructions.i.valid.eq(go & row.first),
+            pending_instructions.i.payload.signal.eq(row.transfer.signal),
+            pending_instructions.i.payload.index.eq(row.transfer.index),
+        ]
+        for name in _PENDING_ROW.members:
+            m.d.comb += pending_rows.i.payload[name].eq(row[name])
+        return pending_rows, pending_instructions
+
+    def _report(
+        self,
+        m: Module,
+        sequencer: Any,
+        writer: Any,
+        rows: Any,
+        instructions: Any,
+        stop: Signal,
+        stopped: Signal,
+    ) -> None:
+        """Signals, errors and status."""
+        row, held = rows.o.payload, instructions.o.payload
+        in_hand = Signal(8)
+        rows_done = Signal(range(2 * rows.depth))
+        accepted = Signal()
+        active = Signal()
+        done = Signal()
+        finished = Signal()
+        refused = Signal()
+        rejected = Signal()
+        bad_burst = Signal()
+        bad_address = Signal(self.config.axi_address_width)
+        signal = Signal.like(self.signal)
+        counts = Signal()
+        m.d.comb += [
+            accepted.eq(self.command.valid & self.command.ready),
+            active.eq(rows.o.valid & instructions.o.valid & ~stop),
+            done.eq(active & ~row.sync & ~row.error & (rows_done != 0)),
+            rows.o.ready.eq(done | (active & row.sync)),
+            finished.eq(rows.o.ready & row.last),
+            instructions.o.ready.eq(finished),
+            refused.eq(active & row.error),
+            rejected.eq(active & bad_burst & (rows_done == 0)),
+            counts.eq(writer.done & ~writer.error.valid & ~bad_burst),
+            self.signal.eq(Mux(stop, 0, signal)),
+            self.busy.eq(Mux(stop, ~writer.idle, in_hand != 0)),
+            self.idle.eq(Mux(stop, writer.idle, in_hand == 0)),
+            self.wait_memory.eq(self.busy & ~(self.axi.wvalid & self.axi.wready)),
+            self.progress.eq(
+                accepted
+                | (self.axi.awvalid & self.axi.awready)
+                | (self.axi.wvalid & self.axi.wready)
+                | (self.axi.bvalid & self.axi.bready)
+            ),
+        ]
+        m.d.sync += [
+            in_hand.eq(in_hand + accepted - finished),
+            rows_done.eq(rows_done + counts - done),
+            signal.eq(Mux(finished, held.signal, 0)),
+            self.signal_index.eq(held.index),
+            self.error.valid.eq(refused | rejected),
+            self.error.index.eq(held.index),
+            self.error.code.eq(
+                Mux(rejected, ErrorCode.WRITE_RESPONSE, sequencer.fault.code)
+            ),
+            self.error.address.eq(Mux(rejected, bad_address, sequencer.fault.address)),
+        ]
+        with m.If(self.halt | refused | rejected):
+            m.d.sync += stopped.eq(1)
+        with m.If(writer.error.valid & ~bad_burst):
+            m.d.sync += [bad_burst.eq(1), bad_address.eq(writer.error.address)]
