@@ -127,7 +127,7 @@ class ControlRegisters(wiring.Component):
                         m.next = "READ"
             with m.State("MERGE"):
                 kept = Mux(is_stored, port.response.payload.data & ~strobes, 0)
-                writable = Mux(is_stored, entry.table, 0xFFFF_FFFF)
+                writable = Mux(is_stored, entry.bits, 0xFFFF_FFFF)
                 m.d.sync += written.eq(kept | (access.data & strobes & writable))
                 m.next = "CHECK"
             with m.State("CHECK"):
@@ -212,7 +212,7 @@ class ControlRegisters(wiring.Component):
         value = Signal(32)
         with m.Switch(entry.kind):
             with m.Case(Kind.CONSTANT):
-                m.d.comb += value.eq(entry.table)
+                m.d.comb += value.eq(entry.bits)
             with m.Case(Kind.STORED):
                 m.d.comb += value.eq(old)
             with m.Case(Kind.EVENTS):

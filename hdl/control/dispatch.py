@@ -61,21 +61,26 @@ class Dispatch(wiring.Component):
         broken = self.rules.broken(instruction)
         illegal = broken[ErrorCode.ILLEGAL_INSTRUCTION]
         missing = broken[ErrorCode.NOT_CONFIGURED]
-        error = self.error
-        m.d.comb += error.index.eq(self.i.payload.index)
+        failed = Signal()
+        code = Signal(ErrorCode)
+        m.d.comb += [
+            self.error.valid.eq(failed),
+            self.error.code.eq(code),
+            self.error.index.eq(self.i.payload.index),
+        ]
 
         chosen = {
             unit: Signal(name=f"to_{unit.name.lower()}") for unit in self.rules.units()
         }
         checking, refused = Signal(), Signal()
         m.d.comb += checking.eq(self.i.valid & ~refused & ~Cat(chosen.values()).any())
-        m.d.sync += error.valid.eq(0)
+        m.d.sync += failed.eq(0)
         with m.If(checking & (illegal | missing)):
-            m.d.sync += [refused.eq(1), error.valid.eq(1)]
+            m.d.sync += [refused.eq(1), failed.eq(1)]
             with m.If(illegal):
-                m.d.sync += error.code.eq(ErrorCode.ILLEGAL_INSTRUCTION)
+                m.d.sync += code.eq(ErrorCode.ILLEGAL_INSTRUCTION)
             with m.Else():
-                m.d.sync += error.code.eq(ErrorCode.NOT_CONFIGURED)
+                m.d.sync += code.eq(ErrorCode.NOT_CONFIGURED)
 
         for unit, to_unit in chosen.items():
             queue = getattr(self, unit.name.lower())

@@ -65,7 +65,7 @@ class RegisterMap(wiring.Component):
         How the register is built; NONE where there is none.
     number : Out(5)
         Which of its kind.
-    table : Out(32)
+    bits : Out(32)
         A constant's value, a stored register's writable bits.
     locked : Out(1)
         Not writable while a program runs.
@@ -78,7 +78,7 @@ class RegisterMap(wiring.Component):
                 "address": In(ADDRESS_WIDTH - 2),
                 "kind": Out(Kind),
                 "number": Out(5),
-                "table": Out(32),
+                "bits": Out(32),
                 "locked": Out(1),
             }
         )
@@ -107,7 +107,7 @@ class RegisterMap(wiring.Component):
         m.d.sync += [
             self.kind.eq(Kind.NONE),
             self.number.eq(0),
-            self.table.eq(0),
+            self.bits.eq(0),
             self.locked.eq(0),
         ]
         with m.Switch(self.address):
@@ -120,7 +120,7 @@ class RegisterMap(wiring.Component):
                             self.locked.eq(item.locked),
                         ]
                         if kind is Kind.CONSTANT:
-                            m.d.sync += self.table.eq(configuration_value(item, self.config))
+                            m.d.sync += self.bits.eq(configuration_value(item, self.config))
                         elif kind is Kind.STORED:
-                            m.d.sync += self.table.eq(stored_bits(item, self.config))
+                            m.d.sync += self.bits.eq(stored_bits(item, self.config))
         return m

@@ -32,7 +32,7 @@ class Sequencer(wiring.Component):
     ::
 
         Fetch -> Dispatch -> InstructionQueue -> SemaphoreGate -> unit      (one path per unit)
-                                                   ^ Semaphores <- signals of units and SYNC
+                                                   ^ Semaphores <- signals of the units
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class Sequencer(wiring.Component):
         )
         m.submodules.dispatch = dispatch = Dispatch(rules=self.rules)
         m.submodules.semaphores = semaphores = Semaphores(
-            requests=len(units), sources=len(units) + 1
+            requests=len(units), sources=len(units)
         )
         m.submodules.oldest = oldest = OldestInstruction(candidates=len(units) + 1)
         connect(m, fetch.axi, flipped(self.axi))
@@ -138,7 +138,7 @@ class Sequencer(wiring.Component):
             self.oldest.eq(oldest.o),
         ]
 
-        occupied, idle, moved, sync_signals = [], [fetch.idle], [], []
+        occupied, idle, moved = [], [fetch.idle], []
         for number, unit in enumerate(units):
             name = unit.name.lower()
             port: Any = getattr(self, name)
@@ -148,15 +148,15 @@ class Sequencer(wiring.Component):
             m.submodules[f"{name}_gate"] = gate
             connect(m, getattr(dispatch, name), queue.i)
             connect(m, queue.o, gate.i)
-            connect(m, gate.o, port.command)
+            connect(m, gate.o, flipped(port.command))
             m.d.comb += [
                 gate.halt.eq(self.halt),
                 port.halt.eq(self.halt),
                 semaphores.request[number].eq(gate.request),
                 gate.grant.eq(semaphores.grant[number]),
                 # Sources in reverse: of several that overflow, the most urgent unit is named.
-                semaphores.signal[len(units) - number].mask.eq(port.signal),
-                semaphores.signal[len(units) - number].index.eq(port.signal_index),
+                semaphores.signal[-1 - number].mask.eq(port.signal),
+                semaphores.signal[-1 - number].index.eq(port.signal_index),
                 self.errors[unit.value].eq(port.error),
                 self.waiting[unit.value].eq(gate.waiting),
                 oldest.i[number].valid.eq(gate.occupied | ~port.idle),
@@ -165,12 +165,7 @@ class Sequencer(wiring.Component):
             occupied += [queue.o.valid, gate.occupied]
             idle.append(port.idle)
             moved.append(port.progress)
-            sync_signals.append(gate.signal)
 
-        # At most one gate executes a SYNC in a cycle: the masks of the others are zero.
-        for sync in sync_signals:
-            with m.If(sync.mask.any()):
-                m.d.comb += semaphores.signal[0].eq(sync)
         m.d.comb += [
             oldest.i[len(units)].index.eq(fetch.o.payload.index),
             self.finished.eq(fetch.done & ~Cat(occupied).any()),

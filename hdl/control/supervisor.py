@@ -73,7 +73,7 @@ class Supervisor(wiring.Component):
         No semaphore signal is on its way.
     errors : In(ArrayLayout(ERROR_LAYOUT, 7))
         One for each of `REPORTERS`.
-    begin : Out(1)
+    launch : Out(1)
         First cycle of a run, ``start`` itself: fetch starts, semaphores and counters clear.
     count : Out(1)
         Performance counters count.
@@ -102,7 +102,7 @@ class Supervisor(wiring.Component):
                 "idle": In(1),
                 "quiet": In(1),
                 "errors": In(data.ArrayLayout(ERROR_LAYOUT, len(REPORTERS))),
-                "begin": Out(1),
+                "launch": Out(1),
                 "count": Out(1),
                 "halt": Out(1),
                 "unit_reset": Out(1),
@@ -122,19 +122,23 @@ class Supervisor(wiring.Component):
         own = errors[ErrorSource.WATCHDOG.value]
         any_error = Cat(errors[source.value].valid for source in ErrorSource).any()
 
-        status = self.status
+        running, done, failed, resetting = Signal(), Signal(), Signal(), Signal()
         draining, stuck = Signal(), Signal()
         quiesced = self._settle(m, self.halt & self.idle)
-        complete = self._settle(m, status.running & ~self.halt & self.finished & self.idle)
+        complete = self._settle(m, running & ~self.halt & self.finished & self.idle)
         m.d.comb += [
-            status.draining.eq((draining | stuck | status.resetting) & ~quiesced),
+            self.status.running.eq(running),
+            self.status.done.eq(done),
+            self.status.error.eq(failed),
+            self.status.draining.eq((draining | stuck | resetting) & ~quiesced),
+            self.status.resetting.eq(resetting),
             self.startable.eq(
-                ~(status.running | status.error | status.resetting | self.unit_reset)
+                ~(running | failed | resetting | self.unit_reset)
             ),
-            self.begin.eq(self.start & self.startable & ~self.soft_reset),
-            self.count.eq(status.running & ~self.halt),
+            self.launch.eq(self.start & self.startable & ~self.soft_reset),
+            self.count.eq(running & ~self.halt),
             watchdog.limit.eq(self.watchdog_limit),
-            watchdog.active.eq(status.running),
+            watchdog.active.eq(running),
             watchdog.progress.eq(self.progress | (any_error & ~self.halt)),
             own.valid.eq(watchdog.expired & ~self.halt),
             own.code.eq(ErrorCode.NO_PROGRESS),
@@ -143,24 +147,24 @@ class Supervisor(wiring.Component):
 
         m.d.sync += [self.done_event.eq(0), self.error_event.eq(0), self.unit_reset.eq(0)]
         with m.If(self.unit_reset):
-            m.d.sync += [status.resetting.eq(0), self.halt.eq(0)]
-        with m.Elif(status.resetting):
+            m.d.sync += [resetting.eq(0), self.halt.eq(0)]
+        with m.Elif(resetting):
             m.d.sync += self.unit_reset.eq(quiesced)
         with m.Elif(self.soft_reset):
-            m.d.sync += [status.eq(0), draining.eq(0), stuck.eq(0), self.fault.eq(0)]
-            m.d.sync += [status.resetting.eq(1), self.halt.eq(1)]
-        with m.Elif(self.begin):
-            m.d.sync += [status.running.eq(1), status.done.eq(0)]
+            m.d.sync += [signal.eq(0) for signal in (running, done, failed, draining, stuck)]
+            m.d.sync += [self.fault.eq(0), resetting.eq(1), self.halt.eq(1)]
+        with m.Elif(self.launch):
+            m.d.sync += [running.eq(1), done.eq(0)]
         with m.Elif(draining):
             with m.If(quiesced | watchdog.expired):
                 m.d.sync += [draining.eq(0), stuck.eq(~quiesced), self.error_event.eq(1)]
-                m.d.sync += [status.running.eq(0), status.error.eq(1)]
-        with m.Elif(status.running):
+                m.d.sync += [running.eq(0), failed.eq(1)]
+        with m.Elif(running):
             with m.If(any_error):
                 m.d.sync += [self.halt.eq(1), draining.eq(1)]
                 self._capture(m, errors)
             with m.Elif(complete & self.quiet):
-                m.d.sync += [status.running.eq(0), status.done.eq(1), self.done_event.eq(1)]
+                m.d.sync += [running.eq(0), done.eq(1), self.done_event.eq(1)]
         with m.Elif(quiesced):
             m.d.sync += stuck.eq(0)
         return m

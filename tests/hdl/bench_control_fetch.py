@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cocotb tests of instruction fetch against a read-only memory that checks the AXI rules."""
+
+from collections import deque
+
+import cocotb
+from cocotb.triggers import FallingEdge, ReadOnly
+
+from weft.hdl.bus import COMMAND_LAYOUT, ERROR_LAYOUT
+from weft.hdl.isa import ErrorCode
+from weft.sim.bench.payload import Codec
+from weft.sim.bench.runner import bench_parameters, bench_random
+from weft.sim.bench.streams import StreamSink, cycles, reset, start_clock
+
+PAGE = 4096
+
+
+class ReadMemory:
+    """Answers bursts in order; every 32-byte line's content follows from its address."""
+
+    def __init__(self, dut, random, stalls, latency):
+        self.dut, self.random, self.stalls, self.latency = dut, random, stalls, latency
+        self.bytes = bench_parameters()["data_width"] // 8
+        self.bursts = []
+        self.bad = set()
+        self.answer = True
+        self.outstanding = 0
+        cocotb.start_soon(self.run())
+
+    @staticmethod
+    def line(address):
+        return (address * 0x9E3779B97F4A7C15F39CC0605CEDC835 + 0x1234567) % (1 << 256)
+
+    def beat(self, address):
+        line = self.line(address // 32 * 32)
+        return line >> (8 * (address % 32)) & ((1 << 8 * self.bytes) - 1)
+
+    def check(self, address, beats):
+        limit = bench_parameters()["max_burst_beats"]
+        assert beats <= limit, f"burst of {beats} beats, not at most {limit}"
+        assert address % self.bytes == 0
+        last = address + beats * self.bytes - 1
+        assert address // PAGE == last // PAGE, f"burst at {address:#x} crosses 4 KB"
+        assert int(self.dut.axi__arid.value) == 1
+        assert 1 << int(self.dut.axi__arsize.value) == self.bytes
+        assert int(self.dut.axi__arburst.value) == 1
+
+    async def run(self):
+        dut, queue, held, cycle = self.dut, deque(), None, 0
+        current = None
+        while True:
+            await FallingEdge(dut.clk)
+            cycle += 1
+            dut.axi__arready.value = int(self.random.random() >= self.stalls)
+            if current is None and queue and self.answer and cycle >= queue[0][0]:
+                current = queue[0] if self.random.random() >= self.stalls else None
+            dut.axi__rvalid.value = int(current is not None)
+            if current is None:
+                dut.axi__rdata.value = self.random.getrandbits(8 * self.bytes)
+                dut.axi__rlast.value = self.random.getrandbits(1)
+                dut.axi__rresp.value = self.random.getrandbits(2)
+            else:
+                _, address, last = current
+                dut.axi__rdata.value = self.beat(address)
+                dut.axi__rresp.value = 2 if address in self.bad else 0
+                dut.axi__rlast.value = int(last)
+            await ReadOnly()
+            if int(dut.rst.value):
+                queue.clear()
+                current = held = None
+                continue
+            if current is not None:
+                assert int(dut.axi__rready.value), "fetch blocks the read channel"
+                queue.popleft()
+                current = None
+            offered = int(dut.axi__arvalid.value)
+            request = (int(dut.axi__araddr.value), int(dut.axi__arlen.value)) if offered else None
+            assert held is None or held == request, "an offered address changed"
+            held = request
+            if offered and int(dut.axi__arready.value):
+                address, beats = request[0], request[1] + 1
+                self.check(address, beats)
+                self.bursts.append((address, beats))
+                for number in range(beats):
+                    queue.append(
+                        (
+                            cycle + self.latency + number,
+                            address + number * self.bytes,
+                            number == beats - 1,
+                        )
+                    )
+                held = None
+            self.outstanding = len(queue)
+
+
+class Bench:
+    """The component, its memory and its consumer."""
+
+    def __init__(self, dut, memory_stalls=0.0, stalls=0.0, latency=10):
+        self.dut, self.random = dut, bench_random()
+        start_clock(dut)
+        for name in ("start", "halt", "program_address", "length"):
+            getattr(dut, name).value = 0
+        self.memory = ReadMemory(dut, self.random, memory_stalls, latency)
+        self.sink = StreamSink(
+            dut, "o", dut.clk, COMMAND_LAYOUT, stalls=stalls, random=self.random
+        )
+        self.errors = []
+        self.error = Codec(ERROR_LAYOUT)
+        cocotb.start_soon(self.watch())
+
+    async def watch(self):
+        while True:
+            await FallingEdge(self.dut.clk)
+            await ReadOnly()
+            if not int(self.dut.rst.value):
+                raw = self.dut.error.value
+                if str(raw)[-1] == "1":
+                    self.errors.append(self.error.unpack(int(raw)))
+
+    async def start(self, address, length):
+        self.dut.program_address.value = address
+        self.dut.length.value = length
+        await cycles(self.dut, 2)
+        self.dut.start.value = 1
+        await cycles(self.dut)
+        self.dut.start.value = 0
+
+    async def run(self, address, length, timeout=20000):
+        """Run a program; returns cycles from start to the end."""
+        await self.start(address, length)
+        for cycle in range(timeout):
+            if int(self.dut.done.value):
+                return cycle
+            await cycles(self.dut)
+        raise AssertionError(f"program at {address:#x} of {length} did not end")
+
+    def check(self, address, length):
+        got = list(self.sink.items)
+        self.sink.items.clear()
+        assert [item["index"] for item in got] == list(range(length))
+        for item in got:
+            place = address + 32 * item["index"]
+            assert item["instruction"] == self.memory.line(place), f"instruction at {place:#x}"
+        assert int(self.dut.idle.value) == 1 and not self.errors
+        position = address
+        for burst, beats in self.memory.bursts:
+            assert burst == position
+            position += beats * self.memory.bytes
+        assert position == address + 32 * length
+        self.memory.bursts.clear()
+
+
+def space():
+    return 1 << bench_parameters()["address_width"]
+
+
+@cocotb.test()
+async def programs_of_all_alignments(dut):
+    bench = Bench(dut, latency=7)
+    await reset(dut)
+    lengths = (0, 1, 2, 7, 8, 9, 16, 17, bench.random.randrange(20, 60))
+    places = [32 * bench.random.randrange(space() // 32 - 64) for _ in lengths]
+    programs = [*zip(places, lengths, strict=True), (PAGE * 5 - 96, 9), (space() - 32 * 5, 5)]
+    for address, length in programs:
+        await bench.run(address, length)
+        bench.check(address, length)
+
+
+@cocotb.test()
+async def random_stalls(dut):
+    bench = Bench(dut, memory_stalls=0.5, stalls=0.5, latency=bench_random().randrange(1, 40))
+    await reset(dut)
+    for _ in range(6):
+        length = bench.random.randrange(1, 60)
+        address = 32 * bench.random.randrange(space() // 32 - 64)
+        await bench.run(address, length)
+        bench.check(address, length)
+
+
+@cocotb.test()
+async def first_address_three_cycles_after_start(dut):
+    bench = Bench(dut)
+    await reset(dut)
+    await bench.start(0x1000, 4)
+    for cycle in range(1, 10):
+        if int(dut.axi__arvalid.value):
+            break
+        await cycles(dut)
+    assert cycle == 3
+
+
+@cocotb.test()
+async def room_is_reserved(dut):
+    """A consumer that never takes anything: exactly one buffer is fetched, nothing blocks."""
+    bench = Bench(dut, stalls=lambda: True, latency=2)
+    await reset(dut)
+    await bench.start(0x10000, 100)
+    await cycles(dut, 400)
+    fetched = sum(beats for _, beats in bench.memory.bursts) * bench.memory.bytes
+    assert fetched == 16 * 32
+    assert int(dut.idle.value) and not int(dut.done.value)
+
+
+@cocotb.test()
+async def full_rate(dut):
+    """With latency within the prefetch, beats come without a gap but the first."""
+    if bench_parameters()["max_burst_beats"] < 16:
+        return
+    bench = Bench(dut, latency=2)
+    await reset(dut)
+    beats = 64 * (32 // bench.memory.bytes)
+    taken = await bench.run(0x20000, 64)
+    assert taken <= beats * 1.35 + 40, f"{taken} cycles for {beats} beats"
+
+
+@cocotb.test()
+async def bad_program_addresses(dut):
+    bench = Bench(dut)
+    cases = [(0x1000 + bit, 3) for bit in (1, 2, 4, 8, 16)]
+    cases += [(space() - 32, 2), (space() - 32 * 1000, 1001), (0x1004, 0)]
+    if space() < 1 << 64:
+        cases += [(space(), 1), (1 << 63, 1)]
+    for address, length in cases:
+        await reset(dut)
+        bench.errors.clear()
+        await bench.start(address, length)
+        await cycles(dut, 10)
+        assert bench.errors == [
+            {"valid": 1, "code": ErrorCode.PROGRAM_ADDRESS, "index": 0, "address": address}
+        ]
+        assert not bench.memory.bursts and not int(dut.done.value) and int(dut.idle.value)
+
+
+@cocotb.test()
+async def bad_response(dut):
+    bench = Bench(dut, memory_stalls=0.3, stalls=0.3)
+    memory, random = bench.memory, bench.random
+    for _ in range(8):
+        await reset(dut)
+        bench.errors.clear()
+        bench.sink.items.clear()
+        memory.bursts.clear()
+        address = 32 * random.randrange(1 << 20)
+        length = random.randrange(1, 30)
+        bad = address + random.randrange(32 * length) // memory.bytes * memory.bytes
+        memory.bad = {bad, bad + memory.bytes}
+        await bench.start(address, length)
+        while not bench.errors:
+            await cycles(dut)
+        dut.halt.value = 1
+        await cycles(dut, 200)
+        dut.halt.value = 0
+        index = (bad - address) // 32
+        burst = max(start for start, _ in memory.bursts if start <= bad)
+        assert bench.errors == [
+            {"valid": 1, "code": ErrorCode.FETCH_RESPONSE, "index": index, "address": burst}
+        ]
+        assert int(dut.idle.value) and memory.outstanding == 0 and not int(dut.done.value)
+        assert all(item["index"] < index for item in bench.sink.items)
+        memory.bad = set()
+
+
+@cocotb.test()
+async def halt_finishes_what_is_outstanding(dut):
+    bench = Bench(dut, memory_stalls=0.4, latency=20)
+    for _ in range(12):
+        await reset(dut)
+        bench.sink.items.clear()
+        await bench.start(0x3000, 200)
+        await cycles(dut, bench.random.randrange(1, 60))
+        dut.halt.value = 1
+        await cycles(dut, 40)
+        bursts = len(bench.memory.bursts)
+        for _ in range(1000):
+            if int(dut.idle.value):
+                break
+            await cycles(dut)
+        assert bench.memory.outstanding == 0
+        await cycles(dut, 50)
+        assert len(bench.memory.bursts) == bursts and int(dut.idle.value)
+        dut.halt.value = 0
+    await reset(dut)
+    bench.sink.items.clear()
+    bench.memory.bursts.clear()
+    await bench.run(0x3000, 20)
+    bench.check(0x3000, 20)
