@@ -26,10 +26,13 @@ ARRAY_CAUSES: dict[str, str] = {
 """What a cycle of the array can be, by counter; the counters sum to the cycles."""
 
 
-class Device(Protocol):
+class Multiplier(Protocol):
     """What the demonstration needs of a device."""
 
-    last_run: Any
+    @property
+    def last_run(self) -> Any:
+        """Facts about the last call: ``cycles`` and ``counters``, where the target has them."""
+        ...
 
     def matmul(self, a: NDArray[np.int8], b: NDArray[np.int8]) -> NDArray[np.int32]:
         """The product of two int8 matrices."""
@@ -150,7 +153,7 @@ class Classification:
 
 
 def classify(
-    device: Device,
+    device: Multiplier,
     network: Network,
     images: NDArray[np.uint8],
     labels: NDArray[np.uint8],
@@ -162,7 +165,7 @@ def classify(
 
     Parameters
     ----------
-    device : Device
+    device : Multiplier
         What `weft.open` returns.
     network : Network
         The quantized network.

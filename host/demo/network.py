@@ -91,6 +91,11 @@ class Network:
         """Vector lengths from the input to the output."""
         return (self.layers[0].inputs, *(layer.outputs for layer in self.layers))
 
+    @property
+    def products(self) -> int:
+        """Multiply-accumulates of one image."""
+        return sum(layer.inputs * layer.outputs for layer in self.layers)
+
     def encode(self, images: NDArray[np.uint8]) -> NDArray[np.int8]:
         """Pixels 0 to 16, shape [count, 64], as int8 inputs."""
         return np.asarray(self.pixel_table[images])
