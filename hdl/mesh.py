@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rectangle of processing elements inside a systolic array."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from .chain import Chain
+from .row import Row
+
+__all__ = ["Mesh"]
+
+
+class Mesh(Chain):
+    """``rows`` rows of ``cols`` processing elements: the datapath of a systolic array.
+
+    Activations and control bits move east one column a cycle, weights and partial sums south one
+    row a cycle.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Processing elements in each direction.
+    activation_width, weight_width, partial_sum_width : int
+        As in :class:`~weft.hdl.pe.integer.PE`.
+
+    Members
+    -------
+    activation_i : In(ArrayLayout(signed(activation_width), rows))
+        Row r is r cycles behind row 0.
+    swap_i : In(ArrayLayout(1, rows))
+        For each row, the shadow weights become the weights with the activation of this cycle.
+    shift_i : In(ArrayLayout(1, rows))
+        For each row, the shadow registers take the weight to the north.
+    weight_i : In(ArrayLayout(signed(weight_width), cols))
+        Column c is c cycles behind column 0, as it is for the partial sums.
+    partial_sum_i : In(ArrayLayout(signed(partial_sum_width), cols))
+        ``product_latency`` cycles after the activation of row 0.
+    activation_o, swap_o, shift_o : Out
+        ``activation_i``, ``swap_i`` and ``shift_i`` ``cols`` cycles later, at the east edge.
+    weight_o : Out(ArrayLayout(signed(weight_width), cols))
+        The shadow registers of the last row.
+    partial_sum_o : Out(ArrayLayout(signed(partial_sum_width), cols))
+        ``rows`` cycles after ``partial_sum_i``, at the south edge.
+    """
+
+    product_latency: ClassVar[int] = Row.product_latency
+    """Cycles from an activation to the cycle in which its product meets ``partial_sum_i``."""
+
+    def __init__(
+        self,
+        *,
+        rows: int,
+        cols: int,
+        activation_width: int = 8,
+        weight_width: int = 8,
+        partial_sum_width: int,
+    ) -> None:
+        super().__init__(
+            lambda: Row(
+                cols=cols,
+                activation_width=activation_width,
+                weight_width=weight_width,
+                partial_sum_width=partial_sum_width,
+            ),
+            rows,
+            module_name="weft_mesh",
+            prefix="row",
+            links={"weight_i": "weight_o", "partial_sum_i": "partial_sum_o"},
+        )

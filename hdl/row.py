@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One row of processing elements."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from .chain import Chain
+from .pe.integer import PE
+
+__all__ = ["Row"]
+
+
+class Row(Chain):
+    """``cols`` processing elements side by side.
+
+    The activation and the control bits enter PE 0 and move east one PE a cycle. Weights and partial
+    sums cross the row from north to south, column c being c cycles behind column 0.
+
+    Parameters
+    ----------
+    cols : int
+        Processing elements.
+    activation_width, weight_width, partial_sum_width : int
+        As in :class:`~weft.hdl.pe.integer.PE`.
+
+    Members
+    -------
+    activation_i : In(signed(activation_width))
+    swap_i : In(1)
+        The shadow weights become the weights, from the activation of this cycle on.
+    shift_i : In(1)
+        The shadow registers take ``weight_i``.
+    weight_i : In(ArrayLayout(signed(weight_width), cols))
+    partial_sum_i : In(ArrayLayout(signed(partial_sum_width), cols))
+        Column 0 ``product_latency`` cycles after its activation.
+    activation_o, swap_o, shift_o : Out
+        ``activation_i``, ``swap_i`` and ``shift_i`` ``cols`` cycles later, to the east.
+    weight_o : Out(ArrayLayout(signed(weight_width), cols))
+        The shadow registers, to the south.
+    partial_sum_o : Out(ArrayLayout(signed(partial_sum_width), cols))
+        One cycle after ``partial_sum_i``, to the south.
+    """
+
+    product_latency: ClassVar[int] = PE.product_latency
+    """Cycles from an activation to the cycle in which its product meets ``partial_sum_i``."""
+
+    def __init__(
+        self, *, cols: int, activation_width: int = 8, weight_width: int = 8, partial_sum_width: int
+    ) -> None:
+        super().__init__(
+            lambda: PE(
+                activation_width=activation_width,
+                weight_width=weight_width,
+                partial_sum_width=partial_sum_width,
+            ),
+            cols,
+            module_name="weft_row",
+            prefix="pe",
+            links={
+                "activation_i": "activation_o",
+                "swap_i": "swap_o",
+                "shift_i": "shift_o",
+            },
+        )
