@@ -3,26 +3,20 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
-from amaranth.lib import data, memory, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..bus import AXI4LiteSignature
 from ..config import SEGMENT_COUNT, Config
 from ..isa import INDEX_WIDTH
 from ..registers import ADDRESS_WIDTH, COUNTERS, register
+from ..units.transfer import segments_layout
 from .register_map import Kind, RegisterMap, stored_bits
 from .register_port import RegisterPort
 from .supervisor import FAULT_LAYOUT, STATUS_LAYOUT
 
-__all__ = ["ControlRegisters", "segments_layout"]
-
-
-def segments_layout(address_width: int) -> data.ArrayLayout:
-    """The segment table: per segment its byte address and its size in bytes."""
-    return data.ArrayLayout(
-        data.StructLayout({"base": unsigned(address_width), "limit": unsigned(32)}), SEGMENT_COUNT
-    )
+__all__ = ["ControlRegisters"]
 
 
 class ControlRegisters(wiring.Component):

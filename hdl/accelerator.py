@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The accelerator: wiring between control, units, memories and the two bus ports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, DomainRenamer, Module, ResetSignal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from .bus import AXI4LiteSignature, AXI4ReadSignature, AXI4WriteSignature, UnitSignature
+from .config import Config
+from .control.control_registers import ControlRegisters
+from .control.counters import Counters
+from .control.legality import InstructionRules
+from .control.sequencer import Sequencer
+from .control.supervisor import Supervisor
+from .dma.arbiter import ReadArbiter
+from .isa import Unit
+from .memory.accumulator import Accumulator
+from .memory.scratchpad import ActivationScratchpad
+from .memory.weight_scratchpad import WeightScratchpad
+from .registers import ADDRESS_WIDTH, COUNTERS
+from .units.issue import ARRAY_ACTIVITY
+from .units.load import LoadUnit
+from .units.matmul import MatmulUnit
+from .units.store import StoreUnit
+
+__all__ = ["Accelerator"]
+
+AXI_CONSTANTS = {"lock": (1, 0), "cache": (4, 0b0011), "prot": (3, 0), "qos": (4, 0)}
+"""Widths and values of the address channel signals that never change: normal, bufferable."""
+
+
+class Accelerator(wiring.Component):
+    """The whole engine behind an AXI4 manager port and an AXI4-Lite subordinate port.
+
+    ::
+
+        s_axil -- ControlRegisters -- Supervisor -- Counters          (reset: rst)
+                        |                 |
+        m_axi -+- ReadArbiter -+- Sequencer                           (reset: rst or soft reset)
+               |               +- LoadUnit ----> scratchpads, accumulator
+               |                  MatmulUnit <-> scratchpads, accumulator
+               +----------------- StoreUnit <--- activation scratchpad, accumulator
+
+    Parameters
+    ----------
+    config : Config
+        What to build.
+
+    Members
+    -------
+    irq : Out(1)
+        Interrupt, level.
+    m_axi_* : AXI4 manager
+        As `AXI4ReadSignature` and `AXI4WriteSignature`, and constant ``lock``, ``cache``, ``prot``
+        and ``qos`` of both address channels.
+    s_axil_* : AXI4-Lite subordinate
+        As `AXI4LiteSignature`, 12-bit addresses.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        widths = {"address_width": config.axi_address_width, "data_width": config.axi_width}
+        self._read = AXI4ReadSignature(**widths)
+        self._write = AXI4WriteSignature(**widths)
+        self._lite = AXI4LiteSignature(address_width=ADDRESS_WIDTH).flip()
+        members: dict[str, Any] = {"irq": Out(1)}
+        for prefix, signature in (
+            ("s_axil", self._lite),
+            ("m_axi", self._write),
+            ("m_axi", self._read),
+        ):
+            members |= {f"{prefix}_{name}": signature.members[name] for name in signature.members}
+        for channel in ("aw", "ar"):
+            for name, (width, _) in AXI_CONSTANTS.items():
+                members[f"m_axi_{channel}{name}"] = Out(width)
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self.config
+        rules = InstructionRules(rows=config.rows, vector=config.vector_lanes > 0)
+        m.submodules.registers = registers = ControlRegisters(config)
+        m.submodules.supervisor = supervisor = Supervisor()
+        m.submodules.counters = counters = Counters(count=len(COUNTERS))
+
+        # What a soft reset resets: all but the three above.
+        m.domains.work = work = ClockDomain(local=True)
+        m.d.comb += [
+            work.clk.eq(ClockSignal()),
+            work.rst.eq(ResetSignal() | supervisor.unit_reset),
+        ]
+        widths = {"address_width": config.axi_address_width, "data_width": config.axi_width}
+        sequencer = Sequencer(
+            rules=rules,
+            **widths,
+            max_burst_beats=config.max_burst_beats,
+            queue_depth=config.queue_depth,
+        )
+        arbiter = ReadArbiter(**widths)
+        activation = ActivationScratchpad(rows=config.rows, depth=config.activation_depth)
+        weight = WeightScratchpad(cols=config.cols, depth=config.weight_depth)
+        accumulator = Accumulator(
+            cols=config.cols,
+            width=config.accumulator_width,
+            depth=config.accumulator_depth,
+            data_width=config.partial_sum_width,
+        )
+        load, matmul, store = LoadUnit(config), MatmulUnit(config), StoreUnit(config)
+        parts = {
+            "sequencer": sequencer,
+            "arbiter": arbiter,
+            "load": load,
+            "matmul": matmul,
+            "store": store,
+            "activation_scratchpad": activation,
+            "weight_scratchpad": weight,
+            "accumulator": accumulator,
+        }
+        for name, part in parts.items():
+            m.submodules[name] = DomainRenamer("work")(part)
+
+        connect(m, sequencer.axi, arbiter.fetch)
+        connect(m, load.axi, arbiter.load)
+        connect(m, load.activation_write, activation.write)
+        connect(m, load.weight_write, weight.write)
+        connect(m, load.accumulator_write, accumulator.write)
+        connect(m, matmul.activation_read, activation.matmul_read)
+        connect(m, matmul.weight_read, weight.matmul_read)
+        connect(m, matmul.update, accumulator.update)
+        connect(m, store.activation_read, activation.read)
+        connect(m, store.accumulator_read, accumulator.read)
+        connect(m, store.activation_data, activation.read_data)
+        connect(m, store.accumulator_data, accumulator.read_data)
+        m.d.comb += [
+            load.segments.eq(registers.segments),
+            store.segments.eq(registers.segments),
+            matmul.waiting_semaphore.eq(sequencer.waiting[Unit.MATMUL.value]),
+            self.irq.eq(registers.irq),
+        ]
+        units = {Unit.LOAD: load, Unit.MATMUL: matmul, Unit.STORE: store}
+        for unit, component in units.items():
+            _attach(m, getattr(sequencer, unit.name.lower()), component)
+        _supervise(m, registers, supervisor, sequencer, arbiter)
+        self._connect_ports(m, registers, arbiter, store)
+        self._count(m, registers, supervisor, counters, sequencer, units)
+        return m
+
+    def _connect_ports(
+        self, m: Module, registers: ControlRegisters, arbiter: ReadArbiter, store: StoreUnit
+    ) -> None:
+        for prefix, signature, inner in (
+            ("s_axil", self._lite, registers.bus),
+            ("m_axi", self._write, store.axi),
+            ("m_axi", self._read, arbiter.axi),
+        ):
+            for name, member in signature.members.items():
+                outer, part = getattr(self, f"{prefix}_{name}"), getattr(inner, name)
+                m.d.comb += outer.eq(part) if member.flow is Out else part.eq(outer)
+        for channel in ("aw", "ar"):
+            for name, (_, value) in AXI_CONSTANTS.items():
+                m.d.comb += getattr(self, f"m_axi_{channel}{name}").eq(value)
+
+    def _count(
+        self,
+        m: Module,
+        registers: ControlRegisters,
+        supervisor: Supervisor,
+        counters: Counters,
+        sequencer: Sequencer,
+        units: dict[Unit, Any],
+    ) -> None:
+        events: dict[str, Any] = {
+            "CYCLES": Const(1, 1),
+            "READ_BEATS": self.m_axi_rvalid & self.m_axi_rready,
+            "WRITE_BEATS": self.m_axi_wvalid & self.m_axi_wready,
+            "INSTRUCTIONS": sequencer.dispatched,
+        }
+        for unit in Unit:
+            if unit in units:
+                events[f"{unit.name}_BUSY"] = units[unit].busy
+                events[f"{unit.name}_WAIT_MEMORY"] = units[unit].wait_memory
+                events[f"{unit.name}_WAIT_SEMAPHORE"] = sequencer.waiting[unit.value]
+            else:
+                for what in ("BUSY", "WAIT_MEMORY", "WAIT_SEMAPHORE"):
+                    events[f"{unit.name}_{what}"] = Const(0, 1)
+        for name in ARRAY_ACTIVITY.members:
+            events[f"ARRAY_{name.upper()}"] = units[Unit.MATMUL].activity[name]
+        m.d.comb += [
+            counters.events.eq(Cat(events[name] for name, _ in COUNTERS)),
+            counters.clear.eq(supervisor.launch),
+            counters.enable.eq(supervisor.count),
+            counters.request.eq(registers.counter_request),
+            counters.number.eq(registers.counter_number),
+            registers.counter_valid.eq(counters.valid),
+            registers.counter_value.eq(counters.value),
+        ]
+
+
+def _attach(m: Module, port: Any, unit: Any) -> None:
+    """Connect a unit, which has the members of `UnitSignature` among its own, to control."""
+    connect(m, port.command, unit.command)
+    for name, member in UnitSignature().members.items():
+        if name != "command":
+            source, target = (port, unit) if member.flow is In else (unit, port)
+            m.d.comb += getattr(target, name).eq(getattr(source, name))
+
+
+def _supervise(
+    m: Module,
+    registers: ControlRegisters,
+    supervisor: Supervisor,
+    sequencer: Sequencer,
+    arbiter: ReadArbiter,
+) -> None:
+    """Connect the supervisor with the host on one side and the program on the other."""
+    m.d.comb += [
+        supervisor.start.eq(registers.start),
+        supervisor.soft_reset.eq(registers.soft_reset),
+        supervisor.watchdog_limit.eq(registers.watchdog_limit),
+        registers.startable.eq(supervisor.startable),
+        registers.status.eq(supervisor.status),
+        registers.fault.eq(supervisor.fault),
+        registers.done_event.eq(supervisor.done_event),
+        registers.error_event.eq(supervisor.error_event),
+        registers.clear_events.eq(supervisor.unit_reset),
+        sequencer.start.eq(supervisor.launch),
+        sequencer.halt.eq(supervisor.halt),
+        sequencer.program_address.eq(registers.program_address),
+        sequencer.program_length.eq(registers.program_length),
+        supervisor.errors.eq(sequencer.errors),
+        supervisor.progress.eq(sequencer.progress),
+        supervisor.oldest.eq(sequencer.oldest),
+        supervisor.finished.eq(sequencer.finished),
+        supervisor.idle.eq(sequencer.idle & arbiter.idle),
+        supervisor.quiet.eq(sequencer.quiet),
+    ]
