@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..hdl.config import Config
-from ._command import Output, command
+from ._command import Output, subcommand
 
 __all__ = ["command"]
 
@@ -78,7 +78,7 @@ def _trace(config: Config, path: Path) -> None:
         device.matmul(network.encode(few), network.layers[0].weight)
 
 
-@command(
+@subcommand(
     name="demo",
     short_help="Classify handwritten digits on the accelerator, with a page of pictures.",
     epilog="""
