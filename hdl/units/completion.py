@@ -81,7 +81,7 @@ class CompletionQueue(wiring.Component):
             queue.r_en.eq(self.completed),
             self.signal.eq(Mux(self.completed, head.signal, 0)),
             self.signal_index.eq(head.index),
-            self.empty.eq(queue.level == 0),
+            self.empty.eq(~queue.level.any()),
         ]
         m.d.sync += waiting.eq(waiting + self.finished - (self.completed & ~immediate))
         return m

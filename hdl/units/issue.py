@@ -143,7 +143,7 @@ class ArrayIssue(wiring.Component):
         pending = Signal(range(self.instructions + 1))
         m.d.sync += pending.eq(pending + self.instruction - (self.issued & tag.target.last))
 
-        weights_missing = self.weight_fault.valid & first & (tiles == 0)
+        weights_missing = self.weight_fault.valid & first & ~tiles.any()
         at_mark = self.i.valid & tag.fault & (~first | (tiles != 0))
         no_weights = first & ~tile_complete
         m.d.comb += [
@@ -156,7 +156,7 @@ class ArrayIssue(wiring.Component):
         ]
         with m.If(self.issued):
             m.d.comb += self.activity.active.eq(1)
-        with m.Elif((pending == 0) | self.stop):
+        with m.Elif(~pending.any() | self.stop):
             m.d.comb += self.activity.semaphore.eq(self.waiting_semaphore)
             m.d.comb += self.activity.idle.eq(~self.waiting_semaphore)
         with m.Elif(no_weights):

@@ -83,8 +83,8 @@ class LoopCounter(wiring.Component):
             ]
             new_count = self.counts[name]
             with m.If(self.load):
-                m.d.sync += [count.eq(new_count), single.eq(new_count == 0)]
-                m.d.sync += [left.eq(new_count), at_last.eq(new_count == 0)]
+                m.d.sync += [count.eq(new_count), single.eq(~new_count.any())]
+                m.d.sync += [left.eq(new_count), at_last.eq(~new_count.any())]
             with m.Elif(self.step & advance):
                 m.d.sync += [left.eq(left - 1), at_last.eq(left == 1)]
             with m.Elif(self.step & restart):

@@ -198,7 +198,7 @@ class MatmulUnit(wiring.Component):
         m.d.comb += [
             self.signal.eq(Mux(self.halt, 0, completion.signal)),
             self.signal_index.eq(completion.signal_index),
-            self.idle.eq(Mux(stopped, in_flight == 0, completion.empty)),
+            self.idle.eq(Mux(stopped, ~in_flight.any(), completion.empty)),
             self.busy.eq(~self.idle),
             self.wait_memory.eq(
                 self.busy
