@@ -53,7 +53,7 @@ class Codec:
             If a number does not fit, an array has another length, or a field is missing.
         """
         if self._fields is None:
-            number = int(value)
+            number = int(value.value if isinstance(value, enum.Enum) else value)
             low, high = -(1 << (self.width - 1)) if self._signed else 0, 1 << self.width
             if not low <= number < (high >> self._signed):
                 raise ValueError(
