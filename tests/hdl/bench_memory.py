@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cocotb tests of the scratchpads and the accumulator, cycle by cycle against a list of words."""
+
+import cocotb
+from cocotb.triggers import FallingEdge, ReadOnly
+
+from weft.hdl.memory.accumulator import Accumulator
+from weft.hdl.memory.bank import MemoryBank
+from weft.hdl.memory.ports import int8_vector, int32_vector, write_layout
+from weft.sim.bench.payload import Codec
+from weft.sim.bench.runner import bench_parameters, bench_random
+from weft.sim.bench.streams import reset, start_clock
+
+LATENCY = MemoryBank.latency
+
+
+class Schedule:
+    """Things to check or do at later cycles."""
+
+    def __init__(self):
+        self.due = {}
+        self.cycle = 0
+
+    def after(self, delay, item):
+        self.due.setdefault(self.cycle + delay, []).append(item)
+
+    def now(self):
+        return self.due.pop(self.cycle, [])
+
+
+def wrap(value, bits):
+    half = 1 << (bits - 1)
+    return (value + half) % (2 * half) - half
+
+
+@cocotb.test()
+async def scratchpad(dut):
+    """MATMUL reads, other reads and writes, with addresses that often share a bank."""
+    parameters, random = bench_parameters(), bench_random()
+    if parameters["memory"] == "accumulator":
+        return
+    depth, length = parameters["depth"], parameters["length"]
+    banked = parameters["memory"] == "activation"
+    vector = Codec(int8_vector(length))
+    write = Codec(write_layout((depth - 1).bit_length(), int8_vector(length)))
+    start_clock(dut)
+    dut.matmul_read__enable.value = dut.write__valid.value = 0
+    dut.matmul_read__address.value = 0
+    if banked:
+        dut.read__valid.value = 0
+        dut.read__payload.value = 0
+    await reset(dut)
+    words = [None] * depth
+    schedule = Schedule()
+    request, stalled = None, 0
+    for cycle in range(parameters["cycles"]):
+        schedule.cycle = cycle
+        busy = random.choice([0.1, 0.5, 1.0])
+        # A word is written only if nobody reads it in this cycle.
+        written = random.randrange(depth) if cycle >= depth else cycle
+        known = [address for address, word in enumerate(words) if word is not None]
+        known = [address for address in known if address != written]
+        matmul = random.choice(known) if known and random.random() < busy else None
+        if request is None and known and random.random() < busy:
+            request = random.choice(known)
+        if written == request or (cycle >= depth and random.random() < 0.3):
+            written = None
+        word = [random.randint(-128, 127) for _ in range(length)]
+        dut.matmul_read__enable.value = int(matmul is not None)
+        dut.matmul_read__address.value = random.randrange(depth) if matmul is None else matmul
+        dut.write__valid.value = int(written is not None)
+        dut.write__payload.value = write.pack({"address": written or 0, "data": word})
+        if banked:
+            dut.read__valid.value = int(request is not None)
+            dut.read__payload.value = request or 0
+        await ReadOnly()
+        assert int(dut.write__ready.value)
+        if matmul is not None:
+            schedule.after(LATENCY, ("matmul", words[matmul]))
+        if banked and request is not None:
+            conflict = matmul is not None and (matmul >= depth // 2) == (request >= depth // 2)
+            assert int(dut.read__ready.value) != conflict
+            stalled += conflict
+            if not conflict:
+                schedule.after(LATENCY, ("read", words[request]))
+                request = None
+        expected = dict(schedule.now())
+        if "matmul" in expected:
+            assert vector.unpack(int(dut.matmul_read__data.value)) == expected["matmul"]
+        if banked:
+            assert bool(int(dut.read_data__valid.value)) == ("read" in expected)
+            if "read" in expected:
+                assert vector.unpack(int(dut.read_data__data.value)) == expected["read"]
+        if written is not None:
+            words[written] = word
+        await FallingEdge(dut.clk)
+    assert stalled or not banked
+
+
+@cocotb.test()
+async def accumulator(dut):
+    """Updates as close as allowed, with reads and writes of both banks in between."""
+    parameters, random = bench_parameters(), bench_random()
+    if parameters["memory"] != "accumulator":
+        return
+    depth, cols, width = parameters["depth"], parameters["length"], parameters["width"]
+    data_width = parameters["data_width"]
+    codec = Codec(int32_vector(cols))
+    write = Codec(write_layout((depth - 1).bit_length(), int32_vector(cols)))
+    start_clock(dut)
+    for port in (
+        "update__valid",
+        "update__accumulate",
+        "update__address",
+        "update__data",
+        "read__valid",
+        "read__payload",
+        "write__valid",
+    ):
+        getattr(dut, port).value = 0
+    await reset(dut)
+    words = [None] * depth
+    updated = [-100] * depth  # Cycle of the last update of each word.
+    schedule = Schedule()
+    request = item = None
+    stalls = {"read": 0, "write": 0}
+    half = 1 << (data_width - 1)
+    for cycle in range(parameters["cycles"]):
+        schedule.cycle = cycle
+        filling = cycle < 2 * depth
+        busy = random.choice([0.1, 0.5, 1.0])
+        settled = [
+            address
+            for address in range(depth)
+            if words[address] is not None
+            and cycle - updated[address] >= Accumulator.update_latency
+            and (item is None or item[0] != address)
+        ]
+        if request is None and settled and random.random() < busy:
+            request = random.choice(settled)
+        if item is None and (filling or random.random() < 0.5):
+            free = [a for a in settled if a != request] if not filling else []
+            if filling:
+                free = [a for a in range(depth) if words[a] is None and a != request]
+            if free:
+                word = [random.randint(-(2**31), 2**31 - 1) for _ in range(cols)]
+                item = random.choice(free), word
+        update = None
+        if not filling and random.random() < busy:
+            address = random.choice([random.randrange(depth), random.randrange(3)])
+            accumulate = random.randrange(2)
+            gap = cycle - updated[address]
+            taken = address in (request, item[0] if item else None) or words[address] is None
+            if not taken and (not accumulate or gap >= Accumulator.hazard_distance):
+                update = address, accumulate
+        dut.update__valid.value = int(update is not None)
+        dut.update__address.value = update[0] if update else random.randrange(depth)
+        dut.update__accumulate.value = update[1] if update else random.randrange(2)
+        dut.read__valid.value = int(request is not None)
+        dut.read__payload.value = request or 0
+        dut.write__valid.value = int(item is not None)
+        address, word = item or (0, [0] * cols)
+        dut.write__payload.value = write.pack({"address": address, "data": word})
+        values = [random.randint(-half, half - 1) for _ in range(cols)]
+        expected = {}
+        for kind, payload in schedule.now():
+            expected[kind] = payload
+        if "data" in expected:
+            values = expected["data"]
+        dut.update__data.value = sum(
+            (value % (2 * half)) << (data_width * column) for column, value in enumerate(values)
+        )
+        await ReadOnly()
+
+        def same_bank(one, other):
+            return (one >= depth // 2) == (other >= depth // 2)
+
+        if request is not None:
+            conflict = bool(update and update[1]) and same_bank(update[0], request)
+            assert int(dut.read__ready.value) != conflict
+            stalls["read"] += conflict
+            if not conflict:
+                schedule.after(LATENCY, ("read", words[request]))
+                request = None
+        if item is not None:
+            conflict = "sum" in expected and same_bank(expected["sum"], item[0])
+            assert int(dut.write__ready.value) != conflict
+            stalls["write"] += conflict
+            if not conflict:
+                words[item[0]] = [wrap(value, width) for value in item[1]]
+                item = None
+        assert bool(int(dut.read_data__valid.value)) == ("read" in expected)
+        if "read" in expected:
+            assert codec.unpack(int(dut.read_data__data.value)) == expected["read"]
+        if update is not None:
+            address, accumulate = update
+            new = [random.randint(-half, half - 1) for _ in range(cols)]
+            schedule.after(Accumulator.data_delay, ("data", new))
+            schedule.after(Accumulator.update_latency - 1, ("sum", address))
+            old = words[address] if accumulate else [0] * cols
+            words[address] = [wrap(a + b, width) for a, b in zip(old, new, strict=True)]
+            updated[address] = cycle
+        await FallingEdge(dut.clk)
+    assert stalls["read"] and stalls["write"]

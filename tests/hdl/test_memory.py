@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scratchpads and the accumulator."""
+
+import re
+
+import pytest
+
+from weft.generators.verilog import emit
+from weft.hdl.memory.accumulator import Accumulator
+from weft.hdl.memory.scratchpad import ActivationScratchpad
+from weft.hdl.memory.weight_scratchpad import WeightScratchpad
+from weft.sim.bench.runner import run_bench
+
+
+def bench(component, memory, simulator, **parameters):
+    run_bench(
+        component,
+        name=f"{memory}_memory",
+        test_module="bench_memory",
+        simulator=simulator,
+        testcase="accumulator" if memory == "accumulator" else "scratchpad",
+        parameters={"memory": memory, "cycles": 700, **parameters},
+    )
+
+
+@pytest.mark.parametrize("rows, depth", [(1, 16), (5, 64)])
+def test_activation_scratchpad(rows, depth, simulator):
+    component = ActivationScratchpad(rows=rows, depth=depth)
+    bench(component, "activation", simulator, length=rows, depth=depth)
+
+
+def test_weight_scratchpad(simulator):
+    bench(WeightScratchpad(cols=3, depth=32), "weight", simulator, length=3, depth=32)
+
+
+@pytest.mark.parametrize("cols, width, data_width, depth", [(1, 32, 16, 16), (3, 24, 18, 32)])
+def test_accumulator(cols, width, data_width, depth, simulator):
+    component = Accumulator(cols=cols, width=width, depth=depth, data_width=data_width)
+    sizes = {"length": cols, "depth": depth, "width": width, "data_width": data_width}
+    bench(component, "accumulator", simulator, **sizes)
+
+
+@pytest.mark.parametrize("width, data_width", [(33, 16), (16, 17), (16, 0)])
+def test_accumulator_refuses_widths(width, data_width):
+    with pytest.raises(ValueError, match="must be in ascending order from 1 to 32"):
+        Accumulator(cols=1, width=width, depth=16, data_width=data_width)
+
+
+def test_memories_have_no_initial_value_nor_reset():
+    """Block RAM with an output register: a write, a read and a register, none with a reset."""
+    text = emit(WeightScratchpad(cols=4, depth=64), "weight_memory")
+    bank = text[text.index("module weft_memory_bank_32x64") :]
+    assert re.search(r"reg \[31:0\] ram *\[63:0\];", bank)
+    bank = bank[: bank.index("endmodule")]
+    assert "initial" not in bank and "(rst)" not in bank
+    assert bank.count("always @(posedge clk)") == 3
