@@ -23,7 +23,6 @@ from .program import Program
 __all__ = ["Execution", "Overflow", "execute"]
 
 UNITS = len(Unit)
-_ORDER = (Unit.STORE.value, Unit.VECTOR.value, Unit.MATMUL.value, Unit.LOAD.value)
 
 
 @dataclass(frozen=True)
@@ -139,13 +138,12 @@ class _Runner:
         self.finish_clock = [[0] * UNITS for _ in range(UNITS)]
 
     def to_end(self) -> Execution:
-        """Run until nothing moves."""
+        """Run until nothing moves, in program order as far as semaphores allow."""
         moved = True
         while moved:
             moved = self.dispatch()
-            for unit in _ORDER:
-                while self.step(unit):
-                    moved = True
+            heads = sorted((queue[0], unit) for unit, queue in enumerate(self.queues) if queue)
+            moved = any(self.step(unit) for _, unit in heads) or moved
         for unit, queue in enumerate(self.queues):
             if queue:
                 lacking = [n for n in members(self.instructions[queue[0]].wait)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 
 from ..hdl.config import Config
@@ -21,6 +21,8 @@ SEGMENT_A, SEGMENT_B, SEGMENT_C = 0, 1, 2
 
 _DIMENSION_LIMIT = (1 << 31) - 1
 _SHORTLIST = 6
+_OPERATION_BUDGET = 40_000
+"""Operations generated at most while looking for the best tiling."""
 
 
 class CompileError(ProgramError):
@@ -291,28 +293,48 @@ def check_sizes(config: Config, m: int, n: int, k: int) -> None:
             )
 
 
-def _operations(problem: Problem, tiling: Tiling) -> list[Operation]:
+@dataclass(frozen=True)
+class _Candidate:
+    """A tiling with its operations and their estimated cycles."""
+
+    tiling: Tiling
+    operations: tuple[Operation, ...]
+    cycles: int
+
+
+def _candidate(problem: Problem, tiling: Tiling) -> _Candidate:
     operations = _Generator(problem, tiling).run()
     synchronize(problem.config, operations)
-    return order(problem.config, operations)
+    ordered = order(problem.config, operations)
+    return _Candidate(
+        tiling, tuple(ordered), estimate(problem.config, works(ordered), Timing()).cycles
+    )
 
 
-@lru_cache(maxsize=256)
-def _best(config: Config, m: int, n: int, k: int) -> tuple[Tiling, int, tuple[Operation, ...]]:
+@lru_cache(maxsize=64)
+def _best(config: Config, m: int, n: int, k: int) -> _Candidate:
+    """The fastest of the tilings that look best, by estimate; then its best ends."""
     problem = Problem(config, m, n, k)
     ranked = sorted(tilings(problem), key=lambda tiling: cost(problem, tiling))
     if not ranked:
         raise CompileError(f"no tiling of {m}x{n}x{k} fits the memories of this configuration")
-    best: tuple[Tiling, int, tuple[Operation, ...]] | None = None
+    best: _Candidate | None = None
+    budget = _OPERATION_BUDGET
     for base in ranked[:_SHORTLIST]:
-        variants = [replace(base, ramp=ramp, tail=tail) for ramp in (False, True)
-                    for tail in (0, 1, 2)]
-        for tiling in variants:
-            operations = _operations(problem, tiling)
-            cycles = estimate(config, works(operations), Timing()).cycles
-            if best is None or cycles < best[1]:
-                best = tiling, cycles, tuple(operations)
+        found = _candidate(problem, replace(base, ramp=True, tail=2))
+        budget -= len(found.operations)
+        if best is None or found.cycles < best.cycles:
+            best = found
+        if budget < 0:
+            break
     assert best is not None
+    for ramp, tail in ((True, 1), (False, 2), (True, 0), (False, 0)):
+        if budget < len(best.operations):
+            break
+        found = _candidate(problem, replace(best.tiling, ramp=ramp, tail=tail))
+        budget -= len(found.operations)
+        if found.cycles < best.cycles:
+            best = found
     return best
 
 
@@ -342,9 +364,9 @@ def compile_gemm(config: Config, m: int, n: int, k: int) -> Program:
     [21, 35, 60]
     """
     check_sizes(config, m, n, k)
-    tiling, cycles, operations = _best(config, m, n, k)
+    best = _best(config, m, n, k)
     return Program(
-        [operation.instruction() for operation in operations],
+        [operation.instruction() for operation in best.operations],
         [
             SegmentNeed(SEGMENT_A, "A", m * k),
             SegmentNeed(SEGMENT_B, "B", k * n),
@@ -354,8 +376,8 @@ def compile_gemm(config: Config, m: int, n: int, k: int) -> Program:
         f"gemm {m}x{n}x{k}",
         {
             "m": m, "n": n, "k": k,
-            "tiling": vars(tiling) | {},
-            "estimated_cycles": cycles,
+            "tiling": asdict(best.tiling),
+            "estimated_cycles": best.cycles,
             "roofline_cycles": roofline_cycles(config, m, n, k),
         },
     )

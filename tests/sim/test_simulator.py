@@ -273,7 +273,7 @@ def test_a_fill_row_touches_no_dram():
 
 
 def test_full_queue_stops_dispatch():
-    """Three STORE instructions that wait fill a queue of two; the signal behind them never comes."""
+    """Three that wait fill a queue of two; the signal behind them never comes."""
     waiting = [sync(Unit.STORE, wait=1)] * 3
     result, _, _ = run([*waiting, sync(Unit.LOAD, signal=1)])
     expect(result, ErrorCode.NO_PROGRESS, ErrorSource.WATCHDOG, 0, 0)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`weft check`: it passes what is right and names what is wrong."""
+
+import re
+
+import numpy as np
+import pytest
+
+from weft.compiler.assembler import assemble
+from weft.compiler.checker import FINDING_KINDS, check
+from weft.compiler.gemm import compile_gemm
+from weft.compiler.program import Program, SegmentNeed
+from weft.hdl.config import Config
+from weft.hdl.isa import ErrorCode
+from weft.sim.random_programs import random_config, random_program
+from weft.sim.simulator import Segment, Simulator
+
+CONFIG = Config(rows=2, cols=2, activation_depth=16, weight_depth=16, accumulator_depth=16,
+                max_reduction_depth=8, axi_width=32, queue_depth=2)
+SEGMENTS = """
+.segment 0 name=in bytes=64 role=input
+.segment 1 name=out bytes=64 role=output
+.segment 2 name=both bytes=64 role=scratch
+"""
+
+CASES = [
+    ("illegal", 0, "MATMUL last_rows=3", "last_rows must be at most rows (2), not 3"),
+    ("illegal", 0, "STORE memory=weight", "STORE cannot read the weight scratchpad"),
+    ("illegal", 0, "VECTOR", "the vector unit is not in this configuration"),
+    ("range", 0, "LOAD memory=activation address=15 bytes=3", "activation word 16"),
+    ("range", 0, "MATMUL last_rows=2 output_x=3 accumulator_stride_x=8", "accumulator word 16"),
+    ("segment", 0, "LOAD segment=5 bytes=1 memory=weight", ("uses segment 5, which the program "
+                                                          "does not describe")),
+    ("segment", 0, "LOAD offset=63 bytes=2", "a row of 2 bytes at offset 63 leaves segment 0"),
+    ("segment", 1, "LOAD bytes=2\nSTORE memory=activation bytes=1", ("stores to segment 0 (in), "
+                                                                   "which is an input")),
+    ("deadlock", 0, "SYNC unit=load wait={3}", "waits for semaphore 3, which nothing signals"),
+    ("deadlock", 0, "SYNC unit=load wait={3} signal={4}\nSYNC unit=store wait={4} signal={3}",
+     "signalled next by instruction 1 (SYNC unit=store wait={4} signal={3}), which waits itself"),
+    ("deadlock", 0, "SYNC unit=load wait={3}\n" * 3 + "SYNC unit=store signal={3}",
+     "signalled next by instruction 3 (SYNC unit=store signal={3}), which is not dispatched"),
+    ("deadlock", 1, "SYNC unit=load wait={3}\nSYNC unit=load wait={3}\nSYNC unit=store signal={3}",
+     "not signalled often enough"),
+    ("overflow", 63, "SYNC unit=load signal={1}\n" * 64, "semaphore 1 can reach 64"),
+    ("overflow", 63, "SYNC unit=load signal={1}\n" * 65 + "SYNC unit=store wait={1}",
+     "semaphore 1 can reach 65, its maximum is 63"),
+    ("two-consumers", 2, ("SYNC unit=load signal={1}\nSYNC unit=matmul wait={1}\n"
+     "SYNC unit=store wait={1}\nSYNC unit=load signal={1}"), ("semaphore 1 is taken by MATMUL and "
+                                                          "STORE")),
+    ("read-before-write", 0, "STORE memory=activation segment=1 bytes=2",
+     "reads activation word 0, which nothing has written"),
+    ("read-before-write", 1, ("LOAD bytes=2 signal={0}\nMATMUL wait={0} last_rows=2 "
+     "weight_stride_row=1"), "reads weight word 0"),
+    ("read-before-write", 0, ("LOAD segment=1 bytes=2\nLOAD bytes=4 address=4 signal={0}\n"
+     "STORE memory=activation address=4 segment=1 bytes=2 wait={0}"), ("reads segment 1 (out) byte "
+                                                                    "0")),
+    ("race", 1, "LOAD bytes=2\nSTORE memory=activation segment=1 bytes=2",
+     "reads activation word 0, which instruction 0 (LOAD) writes, and nothing makes it wait"),
+    ("race", 2, ("LOAD bytes=2 signal={0}\nSTORE memory=activation segment=1 bytes=2 wait={0}\n"
+     "LOAD bytes=2 offset=8"), "writes activation word 0, which instruction 1 (STORE) reads"),
+    ("race", 3, ("LOAD bytes=2 signal={0}\nLOAD memory=accumulator address=8 bytes=2\n"
+     "STORE memory=activation segment=2 bytes=2 wait={0}\nLOAD segment=2 bytes=2 address=4"),
+     "reads segment 2 (both) byte 0, which instruction 2 (STORE) writes"),
+    ("reduction-depth", 3, ("LOAD memory=weight bytes=4 signal={1}\nLOAD bytes=2 signal={0}\n"
+     "MATMUL wait={0,1} last_rows=2 weight_stride_row=1 channel_blocks=4\n"
+     "MATMUL accumulate last_rows=1"),
+     "accumulates 9 products in a word; max_reduction_depth is 8"),
+]
+
+
+@pytest.mark.parametrize(("kind", "index", "text", "message"), CASES)
+def test_finding(kind, index, text, message):
+    findings = check(CONFIG, assemble(SEGMENTS + text))
+    match = [f for f in findings if f.kind == kind and f.index == index]
+    assert match, [str(finding) for finding in findings]
+    assert any(re.search(re.escape(message), finding.what) for finding in match), match
+    assert all(finding.fix for finding in findings)
+
+
+def test_every_kind_has_a_case():
+    assert {case[0] for case in CASES} == set(FINDING_KINDS)
+
+
+def test_a_multiple_producer_semaphore_orders_only_what_it_must():
+    """One count from either of two units: the consumer knows of neither."""
+    text = """
+    LOAD bytes=2 signal={0}
+    SYNC unit=store signal={0}
+    MATMUL wait={0} last_rows=1
+    """
+    load_weights = "LOAD memory=weight bytes=2 signal={1}\nSYNC unit=matmul wait={1}\n"
+    kinds = {f.kind for f in check(CONFIG, assemble(SEGMENTS + load_weights + text))}
+    assert "race" in kinds
+    both = text.replace("MATMUL wait={0}", "SYNC unit=matmul wait={0}\nMATMUL wait={0}")
+    assert check(CONFIG, assemble(SEGMENTS + load_weights + both)) == []
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_passes_random_programs_and_catches_a_removed_wait(seed):
+    """Without one of its waits a program deadlocks nowhere but races, or did not need the wait."""
+    config = random_config(seed)
+    made = random_program(config, seed)
+    roles = ["input", "scratch", "output"]
+    needs = [SegmentNeed(n, roles[n], len(data), roles[n]) for n, data in made.segments.items()]
+    program = Program(made.instructions, needs, config)
+    assert [f for f in check(config, program) if f.kind != "reduction-depth"] == []
+    random = np.random.default_rng(seed)
+    waiting = [n for n, i in enumerate(program.instructions) if i.wait]
+    victim = int(random.choice(waiting))
+    changed = list(program.instructions)
+    old = changed[victim]
+    changed[victim] = type(old)(old.opcode, old.values, 0, old.signal, old.flags)
+    weaker = Program(changed, needs, config)
+    if any(f.kind in ("race", "read-before-write") for f in check(config, weaker)):
+        return
+    outputs = {run(config, program, made, schedule) for schedule in (None, 1)}
+    outputs |= {run(config, weaker, made, schedule) for schedule in range(6)}
+    assert len(outputs) == 1
+
+
+def run(config, program, made, schedule):
+    code = program.to_bytes()
+    memory = np.zeros(1 << 15, np.uint8)
+    memory[: len(code)] = np.frombuffer(code, np.uint8)
+    position, segments = len(code), {}
+    for number, data in made.segments.items():
+        segments[number] = Segment(position, len(data))
+        memory[position : position + len(data)] = data
+        position += len(data)
+    result = Simulator(config, schedule_seed=schedule).run(memory, 0, len(program), segments)
+    assert result.error is None or result.error.code is not ErrorCode.NO_PROGRESS
+    return memory[len(code) :].tobytes()
+
+
+def test_limit():
+    text = "SYNC unit=vector\n" * 100
+    assert len(check(CONFIG, assemble(text), limit=7)) == 7
+
+
+def test_removing_any_wait_of_a_product_is_noticed():
+    config = Config(rows=2, cols=2, activation_depth=16, weight_depth=16, accumulator_depth=16,
+                    axi_width=32)
+    program = compile_gemm(config, 9, 9, 9)
+    assert check(config, program) == []
+    waits = [n for n, i in enumerate(program.instructions) if i.wait]
+    assert len(waits) > 20
+    for victim in waits:
+        changed = list(program.instructions)
+        old = changed[victim]
+        changed[victim] = type(old)(old.opcode, old.values, 0, old.signal, old.flags)
+        findings = check(config, Program(changed, program.segments, config))
+        assert findings, victim
