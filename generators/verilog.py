@@ -20,7 +20,9 @@ VERILATOR_WAIVERS: dict[str, str] = {
     "UNUSEDSIGNAL": "ports of a fixed interface and carries of full-width sums need not be read",
     "WIDTHEXPAND": "operands of unequal width are extended as the language defines",
     "PROCASSINIT": "registers have a power-up value and a reset, as FPGAs do",
+    "CASEINCOMPLETE": "values that a case leaves out keep what was assigned before it",
     "DECLFILENAME": "one file holds all modules of a design",
+    "INITIALDLY": "a change at time zero wakes the processes of event-driven simulators",
     "PINCONNECTEMPTY": "outputs of vendor primitives that a design does not need stay open",
 }
 """Lint names that ``verilator --lint-only -Wall`` may report on emitted text, with the reason."""
@@ -71,6 +73,12 @@ def _tidy(text: str) -> str:
     """Drop Yosys' own head line and the second declaration of each port."""
     text = text[text.index("module ") :]
     text = _TIME_ZERO.sub("_time_zero_", text)
+    # Simulators of SystemVerilog run initializers before processes: only an assignment in one
+    # makes the change that wakes them all.
+    text = text.replace(
+        "  reg _time_zero_ = 0;\n", "  reg _time_zero_;\n  initial _time_zero_ <= 1'b0;\n"
+    )
+    text = re.sub(r"= ! (\S+|\{.*\});$", r"= ~(| \1);", text, flags=re.M)
     text = re.sub(
         r"^(  (?:input|output) ((?:\[\d+:\d+\] )?\w+);\n)  wire \2;\n", r"\1", text, flags=re.M
     )

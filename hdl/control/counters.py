@@ -94,7 +94,7 @@ class Counters(wiring.Component):
         m.d.sync += [
             number_1.eq(turn),
             small_1.eq(small[turn]),
-            cleared_1.eq(cleared.bit_select(turn, 1)),
+            cleared_1.eq(Array(cleared)[turn]),
             wanted_1.eq(wanted & ~busy),
             number_2.eq(number_1),
             small_2.eq(small_1),

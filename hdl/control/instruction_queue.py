@@ -66,7 +66,7 @@ class InstructionQueue(wiring.Component):
             entering.index,
             *(entering.instruction[bit] for bit in kept),
         )
-        m.submodules.storage = storage = fifo.SyncFIFO(width=len(packed), depth=self.depth)
+        m.submodules.fifo = storage = fifo.SyncFIFO(width=len(packed), depth=self.depth)
         m.d.comb += [
             storage.w_data.eq(packed),
             storage.w_en.eq(self.i.valid),
