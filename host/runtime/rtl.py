@@ -24,7 +24,7 @@ class RtlDevice(ProgramDevice):
     seed : int
         Seed of the pauses.
     trace : str, Path or None
-        Waveform file.
+        Waveform file. Empty: compiled for waveforms as with a file, but none is written.
     options
         As in `ProgramDevice`.
     """

@@ -72,7 +72,8 @@ class VerilatedTransport:
     seed : int
         Seed of stalls and of uninitialized state.
     trace : Path or str, optional
-        Writes a VCD waveform there and records the activity of the units.
+        Writes a VCD waveform there and records the activity of the units. An empty string uses the
+        same compiled model without writing a waveform.
     error_ranges : sequence of (int, int)
         Byte ranges, start and stop, that answer with SLVERR.
     verilog : str, optional
