@@ -225,7 +225,7 @@ async def long_passes_have_no_bubble(dut):
                 activation_stride_channel=1,
                 weight_stride_row=1,
                 weight_stride_block=1,
-                accumulator_address=32 * (number % 2),
+                accumulator_address=config.accumulator_depth // 2 * (number % 2),
                 flags=number % 2,
                 signal=1,
             )

@@ -72,7 +72,7 @@ def configuration(rows, cols, **changes):
 
 
 def start_latency(config):
-    """Cycles from the acceptance of a command to its first vector."""
+    """Cycles from the one after a command is accepted to its first vector."""
     return 9 + config.rows
 
 
