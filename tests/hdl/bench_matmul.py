@@ -95,6 +95,7 @@ class Bench:
             mask = int(dut.signal.value)
             if mask:
                 self.signals.append((mask, int(dut.signal_index.value)))
+                self.signal_cycle = len(self.activity) - 1
                 assert not int(dut.halt.value), "signalled although halted"
             if int(dut.error.value) & 1:
                 self.errors.append(self.error_codec.unpack(int(dut.error.value)))
@@ -484,5 +485,5 @@ async def signals_when_the_last_word_is_readable(dut):
         bench.read.put([last])
         assert await bench.read_data.receive() == [bench.model.accumulator[last].tolist()]
         active = max(n for n, name in enumerate(bench.activity) if name == ACTIVE)
-        assert len(bench.activity) - 1 - active < 60 + bench.config.rows + bench.config.cols
+        assert bench.signal_cycle - active == bench_parameters()["signal_latency"]
     await bench.check()

@@ -77,8 +77,9 @@ def start_latency(config):
 
 
 def bench(config, simulator, *, rounds, **options):
+    system = MatmulSystem(config)
     return run_bench(
-        MatmulSystem(config),
+        system,
         name="matmul_system",
         test_module="bench_matmul",
         simulator=simulator,
@@ -86,6 +87,8 @@ def bench(config, simulator, *, rounds, **options):
             "config": config.to_dict(),
             "rounds": rounds,
             "start_latency": start_latency(config),
+            # Result out of the array, sum registered, sum written.
+            "signal_latency": system.unit.array.latency + 2,
         },
         **options,
     )
