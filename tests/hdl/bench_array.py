@@ -20,6 +20,7 @@ ROWS, COLS, WIDTH, LATENCY = (
 WEIGHTS = data.ArrayLayout(signed(8), COLS)
 ACTIVATIONS = data.StructLayout({"data": data.ArrayLayout(signed(8), ROWS), "first": 1})
 RESULTS = data.ArrayLayout(signed(WIDTH), COLS)
+TIMEOUT_US = 20 + 2 * (ROWS + COLS)  # Ten times what a test needs.
 
 
 class Source(StreamSource):
@@ -110,7 +111,7 @@ def random_passes(random, lengths):
 LENGTHS = sorted({1, 2, max(ROWS - 1, 1), ROWS, ROWS + 1, 3 * ROWS})
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=TIMEOUT_US, timeout_unit="us")
 @cocotb.parametrize(length=LENGTHS)
 async def period_is_exact(dut, length):
     """Without stalls a pass starts every max(length, rows) cycles, and nothing waits inside it."""
@@ -129,7 +130,7 @@ async def period_is_exact(dut, length):
     assert log.weights[ROWS] == start_cycle, "shadow registers are not free at the swap"
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=TIMEOUT_US, timeout_unit="us")
 async def mixed_lengths_without_stalls(dut):
     """A pass starts when the one before has been fed and ``rows`` cycles after its start."""
     random = bench_random()
@@ -144,7 +145,7 @@ async def mixed_lengths_without_stalls(dut):
     assert log.activations == expected
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=TIMEOUT_US, timeout_unit="us")
 @cocotb.parametrize(stalls=[(0.3, 0.3), (0.6, None), (None, 0.6), (0.05, 0.05)])
 async def random_stalls(dut, stalls):
     random = bench_random()
@@ -154,7 +155,7 @@ async def random_stalls(dut, stalls):
     await multiply(dut, sources, random_passes(random, [1, *lengths, 1]))
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=TIMEOUT_US, timeout_unit="us")
 async def extreme_operands(dut):
     sources = start(dut, bench_random())
     await reset(dut)
@@ -167,7 +168,7 @@ async def extreme_operands(dut):
     await multiply(dut, sources, [(tile, feed) for tile in tiles for feed in feeds])
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=TIMEOUT_US, timeout_unit="us")
 async def each_weight_reaches_its_place(dut):
     """Unit vectors read the tile back, element for element."""
     random = bench_random()
@@ -177,7 +178,7 @@ async def each_weight_reaches_its_place(dut):
     await multiply(dut, sources, [(tile, np.eye(ROWS, dtype=np.int8))])
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=TIMEOUT_US, timeout_unit="us")
 async def pass_goes_on_without_weights(dut):
     """Vectors without ``first`` use the current tile for ever, whatever lies in the shadow."""
     random = bench_random()
@@ -188,7 +189,7 @@ async def pass_goes_on_without_weights(dut):
     assert log.weights[-1] < log.activations[-ROWS - 1]
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=TIMEOUT_US, timeout_unit="us")
 async def reset_forgets_everything(dut):
     """A one-cycle reset in the middle of tile and pass leaves the array as after power-up."""
     random = bench_random()
@@ -204,7 +205,7 @@ async def reset_forgets_everything(dut):
         await multiply(dut, sources, random_passes(random, [ROWS, 1]))
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=TIMEOUT_US, timeout_unit="us")
 async def first_waits_for_a_complete_tile(dut):
     """A pass does not start on the old tile, nor on a part of a new one."""
     random = bench_random()
