@@ -145,6 +145,13 @@ class Gearbox(wiring.Component):
         taken = self.output_bytes // unit
         chunks = self.input_bytes // unit
         chunk = self._filled(m)
+        shifted_in = None
+        if self.fill and chunks > 1 and taken > 1:
+            # What moves down from above the buffer is the fill of the row in it.
+            fill = Signal(8)
+            shifted_in = fill.replicate(unit)
+            with m.If(insert):
+                m.d.sync += fill.eq(self.i.payload.fill)
         if chunks > 1 and taken > 1:
             rotated = Signal(8 * self.input_bytes)
             with m.Switch(position):
@@ -158,6 +165,8 @@ class Gearbox(wiring.Component):
             held = buffer.word_select(number, bits)
             if number + taken < units:
                 held = Mux(take, buffer.word_select(number + taken, bits), held)
+            elif shifted_in is not None:
+                held = Mux(take, shifted_in, held)
             fresh = chunk.word_select(number % chunks, bits)
             if self.fill and number >= chunks:
                 filler = self.i.payload.fill.replicate(unit)
