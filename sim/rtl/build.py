@@ -27,9 +27,19 @@ VERILATOR_FLAGS = (
 )
 """Uninitialized state is random, so that a design that relies on it fails."""
 CXX_FLAGS = (
-    "-std=c++17", "-O3", "-fPIC", "-fno-strict-aliasing", "-fvisibility=hidden",
+    "-std=c++17", "-fPIC", "-fno-strict-aliasing", "-fvisibility=hidden",
     "-DVM_SC=0", "-DVM_COVERAGE=0", "-w",
 )
+OPTIMIZATIONS = {"speed": "-O3", "build": "-O1"}
+"""``WEFT_RTL_OPTIMIZE``: fast models, or fast builds for many short runs."""
+
+
+def _optimization() -> str:
+    choice = os.environ.get("WEFT_RTL_OPTIMIZE", "speed")
+    if choice not in OPTIMIZATIONS:
+        names = ", ".join(OPTIMIZATIONS)
+        raise BuildError(f"WEFT_RTL_OPTIMIZE must be one of {names}, not {choice!r}")
+    return OPTIMIZATIONS[choice]
 
 
 class BuildError(RuntimeError):
@@ -102,12 +112,13 @@ def build_library(
     compiler = shutil.which("g++", path=environment["PATH"]) or "g++"
     sources = {name: (resources.files(__package__) / name).read_text() for name in SOURCES}
     control = control if trace else ""
+    optimization = _optimization()
     defines = [f"-DWEFT_DATA_BYTES={data_bytes}", f"-DWEFT_TRACE={int(trace)}"]
     defines += [f"-DVM_TRACE={int(trace)}", f"-DVM_TRACE_VCD={int(trace)}", "-DVM_TRACE_FST=0"]
     digest = hashlib.sha256()
     for part in (
         verilog, top, control, *sources.values(), *VERILATOR_FLAGS, *CXX_FLAGS, *defines,
-        _answer((verilator, "--version")), _answer((compiler, "--version")),
+        optimization, _answer((verilator, "--version")), _answer((compiler, "--version")),
     ):
         digest.update(f"{len(part)}:{part}".encode())
     folder = cache_directory() / "rtl"
@@ -129,6 +140,7 @@ def build_library(
                 work, environment,
             )
             root = Path(_answer((verilator, "--getenv", "VERILATOR_ROOT")).strip())
+            defines.append(optimization)
             library = _compile(work, compiler, defines, root / "include", trace)
             os.replace(library, target)
     return target
@@ -143,8 +155,11 @@ def _compile(work: Path, compiler: str, defines: list[str], include: Path, trace
 
     def compile_unit(unit: Path) -> str:
         target = f"{unit.stem}.o"
+        # Verilator marks what runs once.
+        level = ["-O0"] if unit.stem.endswith("Slow") else []
         _run(
-            [compiler, *flags, "-Imodel", "-I.", "-c", str(unit), "-o", target], work, environment
+            [compiler, *flags, *level, "-Imodel", "-I.", "-c", str(unit), "-o", target],
+            work, environment,
         )
         return target
 
