@@ -33,8 +33,8 @@ class OldestInstruction(wiring.Component):
     """
 
     def __init__(self, *, candidates: int) -> None:
-        if candidates < 1:
-            raise ValueError(f"candidates must be at least 1, not {candidates!r}")
+        if candidates < 2:
+            raise ValueError(f"candidates must be at least 2, not {candidates!r}")
         self.candidates = candidates
         super().__init__(
             {

@@ -49,7 +49,7 @@ class Supervisor(wiring.Component):
 
     An error in cycle t raises ``halt`` in t + 1; of several in one cycle the source with the
     lowest number wins, and later ones are ignored. ``halt`` stays until the soft reset.
-    What idles counts as idle after three cycles, so that nothing on its way is overlooked.
+    What idles counts as idle after two cycles, so that nothing on its way is overlooked.
 
     Members
     -------
@@ -171,7 +171,7 @@ class Supervisor(wiring.Component):
 
     @staticmethod
     def _settle(m: Module, condition: Signal) -> Signal:
-        """A signal that is high once ``condition`` was so in this cycle and the two before."""
+        """A signal that is high if ``condition`` was so in both cycles before."""
         first, second = Signal(), Signal()
         m.d.sync += [first.eq(condition), second.eq(first & condition)]
         return first & second
