@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -98,6 +98,8 @@ class Gearbox(wiring.Component):
         insert = Signal()
         position = Signal(range(max(2, self.output_bytes // unit)))
         left = Signal.like(level)
+        # In the cycle that takes a word, a chunk fits if less than a word stays.
+        fits = level < 2 * self.output_bytes if width >= 2 * self.output_bytes else Const(1)
         m.d.comb += [
             has_last.eq(ending & (level <= self.output_bytes)),
             has_word.eq(ending | (level >= self.output_bytes)),
@@ -109,7 +111,7 @@ class Gearbox(wiring.Component):
             self.i.ready.eq(
                 Mux(
                     has_word,
-                    self.o.ready & (has_last | (~ending & (level < 2 * self.output_bytes))),
+                    self.o.ready & (has_last | (~ending & fits)),
                     1,
                 )
             ),
@@ -171,7 +173,8 @@ class Gearbox(wiring.Component):
             if self.fill and number >= chunks:
                 filler = self.i.payload.fill.replicate(unit)
                 fresh = Mux(position > number - chunks, fresh, filler)
-            result.append(Mux(insert & (position <= number), fresh, held))
+            reached = Const(1) if number >= taken - 1 else position <= number
+            result.append(Mux(insert & reached, fresh, held))
         return Cat(result)
 
     def _filled(self, m: Module) -> Value:

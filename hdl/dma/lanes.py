@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value, ValueLike
 
 __all__ = ["at_least", "rotate_down", "select_bytes"]
@@ -33,7 +33,8 @@ def rotate_down(m: Module, value: Value, lanes: int, amount: Value) -> Value:
 
 def at_least(value: Value, lanes: int) -> Value:
     """One bit a lane: lane ``i`` is set where ``i >= value``."""
-    return Cat(value <= lane for lane in range(lanes))
+    largest = (1 << len(value)) - 1
+    return Cat(Const(1) if lane >= largest else value <= lane for lane in range(lanes))
 
 
 def select_bytes(mask: Value, chosen: ValueLike, other: ValueLike) -> Value:

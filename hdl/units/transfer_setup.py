@@ -11,6 +11,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..bus import COMMAND_LAYOUT
+from ..config import SEGMENT_COUNT
 from ..isa import FORMATS, Opcode
 from .transfer import MemoryShape, segments_layout, setup_layout
 from .word_count import WordCount
@@ -83,7 +84,11 @@ class TransferSetup(wiring.Component):
             self.o.payload.transfer.tail.eq(word_count.tail),
         ]
         with m.If(take):
-            segment = self.segments[fields.segment]
+            with m.Switch(fields.segment):
+                for number in range(SEGMENT_COUNT):
+                    with m.Case(number):
+                        segment = self.segments[number]
+                        m.d.sync += [held.base.eq(segment.base), held.limit.eq(segment.limit)]
             m.d.sync += [
                 held.transfer.memory.eq(fields.memory),
                 held.transfer.word.eq(fields.address),
@@ -96,8 +101,6 @@ class TransferSetup(wiring.Component):
                 held.stride_y.eq(fields.stride_y),
                 held.count_x.eq(Mux(is_sync, 0, fields.count_x)),
                 held.count_y.eq(Mux(is_sync, 0, fields.count_y)),
-                held.base.eq(segment.base),
-                held.limit.eq(segment.limit),
             ]
             if "fill" in form.layout.members:
                 m.d.sync += [

@@ -110,6 +110,20 @@ class LoadBench:
         await self.bench.run_until(lambda: self.unit.drained, limit)
         await self.bench.run(4)
 
+    def touches(self, instruction, address):
+        trial = TransferModel(self.config, self.dram, self.segments)
+        trial.execute(instruction)
+        return address // self.config.axi_bytes in trial.beats
+
+    def has_failed(self):
+        return bool(self.unit.errors)
+
+    def is_idle(self):
+        return bool(self.unit.idle)
+
+    def is_quiet(self):
+        return self.is_idle() and self.memory.quiet
+
     def random_program(self, count):
         return [
             random_sync(self.random, Unit.LOAD)
@@ -174,7 +188,7 @@ async def faulty_rows_stop_the_unit(dut):
             test.model.execute(instruction)
         program += test.random_program(2)
         test.unit.put(program)
-        await test.bench.run_until(lambda: test.unit.errors, 20000)
+        await test.bench.run_until(test.has_failed, 20000)
         await test.bench.run(100)
         code, address = fault.args
         assert test.unit.errors == [(code.value, index, address)]
@@ -207,19 +221,14 @@ async def error_responses_are_reported(dut):
         address += y * i["stride_y"] + x * i["stride_x"] + random.randrange(i["bytes"])
         test.memory.bad.append((address, address + 1))
         test.unit.put(program)
-        await test.bench.run_until(lambda: test.unit.errors, 20000)
-        await test.bench.run_until(lambda: test.unit.idle, 2000)
+        await test.bench.run_until(test.has_failed, 20000)
+        await test.bench.run_until(test.is_idle, 2000)
         await test.bench.run(60)
         assert test.memory.quiet and test.unit.idle
         code, index, where = test.unit.errors[0]
         assert code == ErrorCode.READ_RESPONSE.value and len(test.unit.errors) == 1
 
-        def touches(number):
-            trial = TransferModel(test.config, test.dram, test.segments)
-            trial.execute(program[number])
-            return address // test.config.axi_bytes in trial.beats
-
-        assert index == next(n for n in range(len(program)) if touches(n))
+        assert index == next(n for n, i in enumerate(program) if test.touches(i, address))
         size = test.config.axi_bytes
         assert any(
             burst == where and burst <= address < burst + beats * size
@@ -246,7 +255,7 @@ async def halt_drains(dut):
         test.unit.halt = 1
         for port in test.ports.values():
             port.stalls = 1.0
-        await test.bench.run_until(lambda: test.unit.idle and test.memory.quiet, 5000)
+        await test.bench.run_until(test.is_quiet, 5000)
         words = [dict(port.words) for port in test.ports.values()]
         await test.bench.run(80)
         assert test.unit.idle and test.memory.quiet

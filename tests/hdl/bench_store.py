@@ -106,6 +106,15 @@ class StoreBench:
         await self.bench.run_until(lambda: self.unit.drained, limit)
         await self.bench.run(4)
 
+    def has_failed(self):
+        return bool(self.unit.errors)
+
+    def is_idle(self):
+        return bool(self.unit.idle)
+
+    def is_quiet(self):
+        return self.is_idle() and self.memory.quiet
+
     def random_program(self, count):
         return [
             random_sync(self.random, Unit.STORE)
@@ -178,7 +187,7 @@ async def faulty_rows_stop_the_unit(dut):
         index = len(program)
         program += [candidate, *test.random_program(2)]
         test.unit.put(program)
-        await test.bench.run_until(lambda: test.unit.errors, 20000)
+        await test.bench.run_until(test.has_failed, 20000)
         await test.bench.run(100)
         code, address = fault.args
         assert test.unit.errors == [(code.value, index, address)]
@@ -204,8 +213,8 @@ async def error_responses_are_reported(dut):
         address += y * i["stride_y"] + x * i["stride_x"] + test.random.randrange(i["bytes"])
         test.memory.bad.append((address, address + 1))
         test.unit.put(program)
-        await test.bench.run_until(lambda: test.unit.errors, 20000)
-        await test.bench.run_until(lambda: test.unit.idle, 2000)
+        await test.bench.run_until(test.has_failed, 20000)
+        await test.bench.run_until(test.is_idle, 2000)
         await test.bench.run(60)
         assert test.memory.quiet and test.unit.idle
         code, index, where = test.unit.errors[0]
@@ -254,7 +263,7 @@ async def halt_drains(dut):
         bursts = len(test.memory.write_bursts)
         signals = len(test.unit.signals)
         test.unit.halt = 1
-        await test.bench.run_until(lambda: test.unit.idle and test.memory.quiet, 5000)
+        await test.bench.run_until(test.is_quiet, 5000)
         await test.bench.run(80)
         assert test.unit.idle and test.memory.quiet and test.memory.open_writes == 0
         # Two bursts may already have been on their way in the address register.

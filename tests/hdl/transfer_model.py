@@ -109,10 +109,9 @@ def random_transfer(random, model, opcode, *, budget=600):
             continue
         segment = random.randrange(len(model.segments))
         limit = model.segments[segment][1]
-        reach = lambda: random.choice(  # noqa: E731
-            [size, beat, 2 * beat, 1, -size, -beat, 0, random.randrange(-300, 300), size + 7]
-        )
-        stride_x, stride_y = reach(), reach() * random.choice([1, count_x])
+        strides = [size, beat, 2 * beat, 1, -size, -beat, 0, random.randrange(-300, 300), size + 7]
+        stride_x = random.choice(strides)
+        stride_y = random.choice(strides) * random.choice([1, count_x])
         offsets = [y * stride_y + x * stride_x for y in range(count_y) for x in range(count_x)]
         least, most = -min(offsets), limit - size - max(offsets)
         if least > most:

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gearbox at easy and awkward ratios."""
+
+import pytest
+
+from weft.hdl.dma.gearbox import Gearbox
+from weft.sim.bench.runner import run_bench
+
+RATIOS = [(4, 1), (4, 4), (8, 32), (4, 3), (8, 12), (16, 7), (12, 8), (28, 16), (1, 4)]
+FULL = [(width, word) for width in (4, 8, 16, 32) for word in (1, 2, 3, 5, 6, 7, 9, 20, 28, 64)]
+FULL += [(word, width) for width, word in FULL] + [(16, 1020), (1020, 16)]
+
+
+def bench(width, word, fill, simulator):
+    run_bench(
+        Gearbox(width, word, fill=fill),
+        name="gearbox",
+        test_module="bench_gearbox",
+        simulator=simulator,
+        parameters={"input": width, "output": word, "fill": fill},
+    )
+
+
+@pytest.mark.parametrize("width, word", RATIOS)
+def test_on_icarus(width, word):
+    bench(width, word, width <= word, "icarus")
+
+
+@pytest.mark.parametrize("width, word", [(8, 12)])
+def test_on_verilator(width, word):
+    bench(width, word, True, "verilator")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("fill", [False, True])
+@pytest.mark.parametrize("width, word", FULL)
+def test_long(width, word, fill, simulator):
+    bench(width, word, fill, simulator)
+
+
+@pytest.mark.parametrize("width", [0, 1025])
+def test_refuses_widths_out_of_range(width):
+    with pytest.raises(ValueError, match=f"input_bytes must be from 1 to 1024, not {width}"):
+        Gearbox(width, 4, fill=True)
