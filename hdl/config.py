@@ -12,7 +12,14 @@ from typing import Any
 
 import yaml
 
-__all__ = ["Config", "ConfigurationError", "PRESETS", "SEMAPHORE_COUNT", "SEGMENT_COUNT", "SEMAPHORE_MAXIMUM"]
+__all__ = [
+    "PRESETS",
+    "SEGMENT_COUNT",
+    "SEMAPHORE_COUNT",
+    "SEMAPHORE_MAXIMUM",
+    "Config",
+    "ConfigurationError",
+]
 
 SEMAPHORE_COUNT = 16
 """Counting semaphores of every configuration; the width of an instruction's masks."""
@@ -191,9 +198,7 @@ class Config:
     def preset(cls, name: str, **changes: Any) -> Config:
         """The configuration called ``name`` in `PRESETS`, with ``changes`` applied."""
         if name not in PRESETS:
-            raise ConfigurationError(
-                f"preset must be one of {', '.join(PRESETS)}, not {name!r}"
-            )
+            raise ConfigurationError(f"preset must be one of {', '.join(PRESETS)}, not {name!r}")
         return cls.from_dict({**PRESETS[name], **changes})
 
     @classmethod
@@ -209,8 +214,7 @@ class Config:
                 close = difflib.get_close_matches(str(name), names, 1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise ConfigurationError(
-                    f"{name!r} is not a configuration parameter{hint} "
-                    f"(known: {', '.join(names)})"
+                    f"{name!r} is not a configuration parameter{hint} (known: {', '.join(names)})"
                 )
         return cls(**values)
 

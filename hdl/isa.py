@@ -134,8 +134,7 @@ ERROR_DOCUMENTATION: dict[ErrorCode, tuple[str, str]] = {
         "the address is the byte address of the burst",
     ),
     ErrorCode.PROGRAM_ADDRESS: (
-        "The program address is not a multiple of 32, or the program passes the end of the "
-        "address space.",
+        "The program address is not a multiple of 32, or the program ends beyond memory.",
         "the address is the program address",
     ),
 }
@@ -248,7 +247,7 @@ class Format:
         reserved = INSTRUCTION_WIDTH - self.used_width
         if reserved:
             members["reserved"] = unsigned(reserved)
-        return data.StructLayout(members)  # type: ignore[arg-type]
+        return data.StructLayout(members)
 
 
 FORMATS: dict[Opcode, Format] = {
@@ -299,8 +298,11 @@ FORMATS: dict[Opcode, Format] = {
                 Field("weight_stride_block", 14, "weight words from block to block"),
                 Field("accumulator_stride_y", 14, "accumulator words per output row"),
                 Field("accumulator_stride_x", 10, "accumulator words per output column"),
-                _count("last_rows", 8, "array rows used by the last channel block; the others get "
-                       "weight zero"),
+                _count(
+                    "last_rows",
+                    8,
+                    "array rows used by the last channel block; the others get weight zero",
+                ),
             ),
             {"accumulate": (ACCUMULATE_FLAG, "add to the accumulator from the first block on")},
         ),

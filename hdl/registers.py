@@ -147,64 +147,149 @@ def _registers() -> tuple[Register, ...]:
     read_only, read_write = Access.READ_ONLY, Access.READ_WRITE
     table = [
         Register("ID", 0x000, read_only, "The bytes WEFT.", constant="ID"),
-        Register("VERSION", 0x004, read_only, "Version of the hardware.", (
-            BitField("PATCH", 0, 8, "patch"),
-            BitField("MINOR", 8, 8, "minor"),
-            BitField("MAJOR", 16, 8, "major"),
-        ), constant="VERSION"),
+        Register(
+            "VERSION",
+            0x004,
+            read_only,
+            "Version of the hardware.",
+            (
+                BitField("PATCH", 0, 8, "patch"),
+                BitField("MINOR", 8, 8, "minor"),
+                BitField("MAJOR", 16, 8, "major"),
+            ),
+            constant="VERSION",
+        ),
     ]
     table += [
         Register(name, _CONSTANT_BASE + 4 * number, read_only, doc, constant=attribute)
         for number, (name, attribute, doc) in enumerate(_CONSTANTS)
     ]
     table += [
-        Register("CONTROL", 0x080, Access.WRITE_ONE_TO_ACT, "Commands. Reads as zero.", (
-            _bit("START", 0, "run the program; refused with SLVERR unless idle and without error"),
-            _bit("SOFT_RESET", 1, "drain AXI, then return every unit to its state after reset"),
-        )),
-        Register("STATUS", 0x084, read_only, "What the accelerator is doing.", (
-            _bit("RUNNING", 0, "a program is running"),
-            _bit("DONE", 1, "the last program finished without error"),
-            _bit("ERROR", 2, "the last program was stopped by an error; see ERROR_CODE"),
-            _bit("DRAINING", 3, "AXI transactions are still outstanding after an error or reset"),
-            _bit("RESETTING", 4, "a soft reset is in progress"),
-        )),
-        Register("IRQ_ENABLE", 0x088, read_write, "Which events raise the interrupt.", (
-            _bit("DONE", 0, "program finished"),
-            _bit("ERROR", 1, "program stopped by an error"),
-        )),
-        Register("IRQ_STATUS", 0x08C, Access.WRITE_ONE_TO_CLEAR, "Events that happened.", (
-            _bit("DONE", 0, "program finished"),
-            _bit("ERROR", 1, "program stopped by an error"),
-        )),
-        Register("PROGRAM_ADDRESS_LOW", 0x090, read_write,
-                 "Byte address of the program, bits 31:0; a multiple of 32.", locked=True),
-        Register("PROGRAM_ADDRESS_HIGH", 0x094, read_write,
-                 "Byte address of the program, bits 63:32.", locked=True),
-        Register("PROGRAM_LENGTH", 0x098, read_write,
-                 "Instructions in the program, below 2**24.", locked=True),
-        Register("WATCHDOG", 0x09C, read_write,
-                 "Cycles without progress after which the program is stopped; 0 never stops it.",
-                 reset=DEFAULT_WATCHDOG_CYCLES, locked=True),
-        Register("ERROR_CODE", 0x0A0, read_only, "The first error of the last program.", (
-            BitField("CODE", 0, 8, "what happened"),
-            BitField("SOURCE", 8, 4, "where: load 0, matmul 1, vector 2, store 3, fetch 4, "
-                     "dispatch 5, semaphores 6, watchdog 7"),
-        )),
-        Register("ERROR_INSTRUCTION", 0x0A4, read_only,
-                 "Index of the faulting instruction in its program."),
+        Register(
+            "CONTROL",
+            0x080,
+            Access.WRITE_ONE_TO_ACT,
+            "Commands. Reads as zero.",
+            (
+                _bit(
+                    "START", 0, "run the program; refused with SLVERR unless idle and without error"
+                ),
+                _bit("SOFT_RESET", 1, "drain AXI, then return every unit to its state after reset"),
+            ),
+        ),
+        Register(
+            "STATUS",
+            0x084,
+            read_only,
+            "What the accelerator is doing.",
+            (
+                _bit("RUNNING", 0, "a program is running"),
+                _bit("DONE", 1, "the last program finished without error"),
+                _bit("ERROR", 2, "the last program was stopped by an error; see ERROR_CODE"),
+                _bit(
+                    "DRAINING", 3, "AXI transactions are still outstanding after an error or reset"
+                ),
+                _bit("RESETTING", 4, "a soft reset is in progress"),
+            ),
+        ),
+        Register(
+            "IRQ_ENABLE",
+            0x088,
+            read_write,
+            "Which events raise the interrupt.",
+            (
+                _bit("DONE", 0, "program finished"),
+                _bit("ERROR", 1, "program stopped by an error"),
+            ),
+        ),
+        Register(
+            "IRQ_STATUS",
+            0x08C,
+            Access.WRITE_ONE_TO_CLEAR,
+            "Events that happened.",
+            (
+                _bit("DONE", 0, "program finished"),
+                _bit("ERROR", 1, "program stopped by an error"),
+            ),
+        ),
+        Register(
+            "PROGRAM_ADDRESS_LOW",
+            0x090,
+            read_write,
+            "Byte address of the program, bits 31:0; a multiple of 32.",
+            locked=True,
+        ),
+        Register(
+            "PROGRAM_ADDRESS_HIGH",
+            0x094,
+            read_write,
+            "Byte address of the program, bits 63:32.",
+            locked=True,
+        ),
+        Register(
+            "PROGRAM_LENGTH",
+            0x098,
+            read_write,
+            "Instructions in the program, below 2**24.",
+            locked=True,
+        ),
+        Register(
+            "WATCHDOG",
+            0x09C,
+            read_write,
+            "Cycles without progress after which the program is stopped; 0 never stops it.",
+            reset=DEFAULT_WATCHDOG_CYCLES,
+            locked=True,
+        ),
+        Register(
+            "ERROR_CODE",
+            0x0A0,
+            read_only,
+            "The first error of the last program.",
+            (
+                BitField("CODE", 0, 8, "what happened"),
+                BitField(
+                    "SOURCE",
+                    8,
+                    4,
+                    "where: load 0, matmul 1, vector 2, store 3, fetch 4, "
+                    "dispatch 5, semaphores 6, watchdog 7",
+                ),
+            ),
+        ),
+        Register(
+            "ERROR_INSTRUCTION",
+            0x0A4,
+            read_only,
+            "Index of the faulting instruction in its program.",
+        ),
         Register("ERROR_ADDRESS_LOW", 0x0A8, read_only, "Faulting address, bits 31:0."),
         Register("ERROR_ADDRESS_HIGH", 0x0AC, read_only, "Faulting address, bits 63:32."),
     ]
     for number in range(SEGMENT_COUNT):
         base = SEGMENT_BASE + 16 * number
         table += [
-            Register(f"SEGMENT{number}_BASE_LOW", base, read_write,
-                     f"Byte address of segment {number}, bits 31:0.", locked=True),
-            Register(f"SEGMENT{number}_BASE_HIGH", base + 4, read_write,
-                     f"Byte address of segment {number}, bits 63:32.", locked=True),
-            Register(f"SEGMENT{number}_LIMIT", base + 8, read_write,
-                     f"Bytes in segment {number}; 0 forbids every access.", locked=True),
+            Register(
+                f"SEGMENT{number}_BASE_LOW",
+                base,
+                read_write,
+                f"Byte address of segment {number}, bits 31:0.",
+                locked=True,
+            ),
+            Register(
+                f"SEGMENT{number}_BASE_HIGH",
+                base + 4,
+                read_write,
+                f"Byte address of segment {number}, bits 63:32.",
+                locked=True,
+            ),
+            Register(
+                f"SEGMENT{number}_LIMIT",
+                base + 8,
+                read_write,
+                f"Bytes in segment {number}; 0 forbids every access.",
+                locked=True,
+            ),
         ]
     table += [
         Register(f"COUNTER_{name}", COUNTER_BASE + 4 * number, read_only, doc)
@@ -233,5 +318,3 @@ def configuration_value(item: Register, config: Config) -> int:
     if item.constant == "dataflow":
         return {"weight-stationary": 0}[config.dataflow]
     return int(getattr(config, item.constant))
-
-
