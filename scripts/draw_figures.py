@@ -7,6 +7,8 @@ import argparse
 from pathlib import Path
 
 from weft.demo.block_diagram import block_diagram
+from weft.demo.digits import load_digits, load_network
+from weft.demo.wavefront import wavefront
 from weft.hdl.array import SystolicArray
 from weft.hdl.config import Config
 
@@ -134,7 +136,51 @@ def pipeline() -> str:
     )
 
 
+def array_wave(frame: int = 13) -> str:
+    """One cycle of an 8x8 array at work on digits of the demonstration."""
+    network = load_network()
+    images, labels = load_digits()
+    digits = [int((labels == label).argmax()) for label in range(10)]
+    size, block = 8, 3
+    wave = wavefront(
+        network.encode(images[digits]), network.layers[0].weight, size, size, block
+    )
+    width, height, left, top = 84, 46, 90, 44
+    parts = []
+    for row in range(size):
+        for column in range(size):
+            vector = frame - row - column
+            if not 0 <= vector < sum(wave["passes"]):
+                continue
+            tile = int(vector >= wave["passes"][0])
+            x, y = left + column * width, top + row * height
+            product = f"{wave['activations'][vector][row]} x {wave['weights'][tile][row][column]}"
+            parts.append(
+                f'<rect x="{x}" y="{y}" width="{width - 4}" height="{height - 4}" rx="4" '
+                f'fill="{FILLS[tile]}" fill-opacity="{1 if vector % 2 else 0.5}"/>'
+                f'<text x="{x + width / 2 - 2}" y="{y + 17}" font-size="11">{product}</text>'
+                f'<text x="{x + width / 2 - 2}" y="{y + 34}" font-weight="600">'
+                f"{wave['partial_sums'][vector][row][column]}</text>"
+            )
+        entering = wave["activations"][frame + 1 - row][row]
+        parts.append(
+            f'<text x="{left - 12}" y="{top + row * height + 26}" text-anchor="end">'
+            f"{entering} \N{RIGHTWARDS ARROW}</text>"
+        )
+    total_width, total_height = left + size * width + 14, top + size * height + 16
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total_width} {total_height}" '
+        f'font-family="system-ui, sans-serif" font-size="13.5" text-anchor="middle" '
+        f'fill="{INK}" role="img">\n<title>One cycle of an 8x8 array</title>\n'
+        f'<rect width="{total_width}" height="{total_height}" fill="#ffffff"/>\n'
+        f'<text x="{left}" y="26" text-anchor="start" fill="{SOFT}">One cycle: activation x '
+        "weight, below it the partial sum. Blue: first pass, orange: second pass.</text>\n"
+        + "\n".join(parts) + "\n</svg>\n"
+    )
+
+
 FIGURES = {
+    "wavefront.svg": array_wave,
     "block_diagram.svg": lambda: block_diagram(Config()),
     "pipeline.svg": pipeline,
 }
