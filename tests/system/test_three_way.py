@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reference, instruction-level simulator and verilated hardware: the same answers.
+
+`gemm_case` compares the simulator with NumPy, `Verilated.run` the hardware with the simulator: all
+of DRAM, beats, instructions and status.
+"""
+
+import random
+import secrets
+import os
+import time
+
+import numpy as np
+import pytest
+from system_cases import (
+    DEFAULT_SIZES,
+    FULL_SIZES,
+    adversarial_case,
+    gemm_case,
+    gemm_specifications,
+    program_case,
+    system_config,
+)
+from system_verilated import Verilated
+
+from weft.compiler.checker import check
+from weft.compiler.program import Program, SegmentNeed
+from weft.sim import reference
+from weft.sim.random_programs import random_config, random_operands, random_program, random_shape
+from weft.sim.simulator import Simulator
+from weft.hdl.config import Config
+
+MOODS = ({"latency": 30}, {"latency": 1, "stall_probability": 0.3},
+         {"latency": 9, "stall_probability": 0.7})
+
+
+def choose_seed():
+    """A seed, printed; WEFT_SEED repeats it."""
+    seed = int(os.environ.get("WEFT_SEED") or secrets.randbits(30))
+    print(f"WEFT_SEED={seed}")
+    return seed
+
+
+def three_ways(size, products, programs):
+    """Run on one configuration with every mood of the memory."""
+    config = system_config(size)
+    seed = choose_seed()
+    generator = random.Random(seed)
+    began = time.perf_counter()
+    cycles = done = 0
+    for number, mood in enumerate(MOODS):
+        with Verilated(config, seed=seed, **mood) as device:
+            share = [
+                (gemm_case, arguments)
+                for arguments in gemm_specifications(config, generator, products // len(MOODS))
+            ]
+            share += [
+                (program_case, [generator.getrandbits(30), generator.randrange(4, 40)])
+                for _ in range(programs // len(MOODS))
+            ]
+            share.append((adversarial_case, [number, seed]))
+            generator.shuffle(share)
+            for make, arguments in share:
+                cycles += device.run(make(config, *arguments))["COUNTER_CYCLES"]
+                done += 1
+    print(
+        f"{size}: {done} programs three ways ({products} products, {programs} random programs), "
+        f"{cycles} cycles, {time.perf_counter() - began:.1f} s"
+    )
+
+
+@pytest.mark.parametrize("size", ["1x1", "4x4", "5x7", "16x4"])
+def test_three_ways(size):
+    three_ways(size, products=30, programs=30)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("size", DEFAULT_SIZES + FULL_SIZES)
+def test_three_ways_at_length(size):
+    three_ways(size, products=60, programs=60)
+
+
+def random_products(count):
+    """Products on random configurations, simulator against NumPy; returns configurations."""
+    seed = choose_seed()
+    generator = random.Random(seed)
+    configs = 0
+    for number in range(count):
+        if number % 20 == 0:
+            config = random_config(generator.getrandbits(30), largest=17)
+            configs += 1
+        gemm_case(config, *random_shape(config, generator.getrandbits(30)),
+                  generator.getrandbits(30))
+    print(f"{count} products on {configs} configurations, simulator equal to reference")
+
+
+def test_random_products():
+    random_products(300)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("part", range(10))
+def test_ten_thousand_random_products(part):
+    random_products(1000)
