@@ -149,7 +149,12 @@ class InstructionRules:
         for rule in self.field_rules:
             view = data.View(FORMATS[rule.opcode].layout, instruction)
             stored = view[rule.field].as_unsigned()
-            hit = (stored >= rule.first) & (stored <= rule.last)
+            if rule.first == rule.last:
+                hit = stored == rule.first
+            else:
+                hit = stored >= rule.first
+                if rule.last < (1 << len(stored)) - 1:
+                    hit &= stored <= rule.last
             result[rule.code].append((view.opcode == rule.opcode.value) & hit)
         result[ErrorCode.ILLEGAL_INSTRUCTION].append(~reduce(operator.or_, legal_opcode))
         return {
