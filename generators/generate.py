@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ..hdl.accelerator import Accelerator
 from ..hdl.array import SystolicArray
 from ..hdl.config import Config
 from .fusesoc import core_file
@@ -28,8 +29,6 @@ def _component(config: Config, top: str) -> Any:
         return SystolicArray(
             rows=config.rows, cols=config.cols, partial_sum_width=config.partial_sum_width
         )
-    from ..hdl.accelerator import Accelerator
-
     return Accelerator(config)
 
 

@@ -42,6 +42,11 @@ def _optimization() -> str:
     return OPTIMIZATIONS[choice]
 
 
+FAST, ONCE, HARNESS = "-O1", "-O0", "-O2"
+"""Optimization of the model's code that runs every cycle (more takes twice as long to compile and
+runs no faster), of that which runs once, and of ours and Verilator's own."""
+
+
 class BuildError(RuntimeError):
     """Verilator or the C++ compiler refused the design; the message ends with their output."""
 
@@ -93,7 +98,7 @@ def build_library(
     trace : bool
         Whether the library can write waveforms and watch signals.
     control : str
-        Text of a Verilator control file, used when ``trace`` is set.
+        Text of a Verilator control file.
 
     Returns
     -------
@@ -111,13 +116,13 @@ def build_library(
     environment = verilator_environment()
     compiler = shutil.which("g++", path=environment["PATH"]) or "g++"
     sources = {name: (resources.files(__package__) / name).read_text() for name in SOURCES}
-    control = control if trace else ""
     optimization = _optimization()
     defines = [f"-DWEFT_DATA_BYTES={data_bytes}", f"-DWEFT_TRACE={int(trace)}"]
     defines += [f"-DVM_TRACE={int(trace)}", f"-DVM_TRACE_VCD={int(trace)}", "-DVM_TRACE_FST=0"]
     digest = hashlib.sha256()
     for part in (
-        verilog, top, control, *sources.values(), *VERILATOR_FLAGS, *CXX_FLAGS, *defines,
+        verilog, top, control, *sources.values(), *VERILATOR_FLAGS, *CXX_FLAGS, FAST, ONCE, HARNESS,
+        *defines,
         optimization, _answer((verilator, "--version")), _answer((compiler, "--version")),
     ):
         digest.update(f"{len(part)}:{part}".encode())
@@ -176,7 +181,7 @@ def _runtime(compiler: str, flags: list[str], include: Path, trace: bool) -> lis
     """Verilator's run time as object files, compiled once for all designs."""
     names = ["verilated", "verilated_threads"] + ["verilated_vcd_c"] * trace
     flags = [flag for flag in flags if not flag.startswith("-DWEFT")]
-    digest = hashlib.sha256("\n".join([_answer((compiler, "--version")), *flags]).encode())
+    digest = hashlib.sha256("\n".join([_answer((compiler, "--version")), HARNESS, *flags]).encode())
     for name in names:
         digest.update((include / f"{name}.cpp").read_bytes())
     folder = cache_directory() / "rtl" / f"runtime-{digest.hexdigest()[:32]}"
@@ -187,7 +192,7 @@ def _runtime(compiler: str, flags: list[str], include: Path, trace: bool) -> lis
                 objects = Path(temporary) / "objects"
                 objects.mkdir()
                 for name in names:
-                    command = [compiler, *flags, "-c", str(include / f"{name}.cpp")]
+                    command = [compiler, HARNESS, *flags, "-c", str(include / f"{name}.cpp")]
                     _run([*command, "-o", f"{name}.o"], objects, dict(os.environ))
                 objects.rename(folder)
     return [folder / f"{name}.o" for name in names]

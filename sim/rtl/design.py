@@ -11,10 +11,25 @@ from importlib import metadata, resources
 from pathlib import Path
 
 from ...generators.verilog import emit
+from ...hdl.accelerator import Accelerator
 from ...hdl.config import Config
 from .build import cache_directory, locked
 
-__all__ = ["accelerator_verilog", "activity_signals", "trace_control"]
+__all__ = ["EVENTS_SIGNAL", "TRACE_CONTROL", "VERILATOR_CONTROL", "accelerator_verilog"]
+
+EVENTS_SIGNAL = "event_"
+"""Register of the counters that holds the last cycle's events, a bit for each counter."""
+
+VERILATOR_CONTROL = """\
+`verilator_config
+no_inline -module "weft_row*"
+"""
+"""Verilator control file of all builds: compiles the rows of the array once, not each."""
+
+TRACE_CONTROL = f"""\
+public_flat_rd -module "weft_accelerator__counters" -var "{EVENTS_SIGNAL}"
+"""
+"""What a tracing build adds to it: keeps that register accessible."""
 
 
 @functools.cache
@@ -39,8 +54,6 @@ def accelerator_verilog(config: Config) -> str:
     if not path.exists():
         with locked(path.with_suffix(".lock")):
             if not path.exists():
-                from ...hdl.accelerator import Accelerator
-
                 _write(path, emit(Accelerator(config), "weft_accelerator"))
     return path.read_text(encoding="utf-8")
 
@@ -51,13 +64,3 @@ def _write(path: Path, text: str) -> None:
     ) as file:
         file.write(text)
     os.replace(file.name, path)
-
-
-def activity_signals() -> list[tuple[str, str, str]]:
-    """Signals whose changes make the timeline: name, Verilator scope, variable."""
-    return []
-
-
-def trace_control(config: Config) -> str:
-    """The Verilator control file of a tracing build."""
-    return ""

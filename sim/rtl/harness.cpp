@@ -152,17 +152,18 @@ class Device {
         return fail("no answer to an AXI4-Lite read");
     }
 
-    int watch(const char* scope, const char* name) {
+    // Records the public variable of a name, in whatever scope it is; its number, or -1.
+    int watch(const char* name) {
 #if WEFT_TRACE
-        const VerilatedScope* found = context.scopeFind(scope);
-        VerilatedVar* variable = found ? found->varFind(name) : nullptr;
-        if (!variable || variable->totalSize() > sizeof(uint64_t)) return -1;
-        watches.push_back({variable->datap(), unsigned(variable->totalSize()), 0, {}, {}});
-        return int(watches.size()) - 1;
-#else
-        (void)scope, (void)name;
-        return -1;
+        for (const auto& item : *context.scopeNameMap()) {
+            VerilatedVar* variable = item.second->varFind(name);
+            if (!variable || variable->totalSize() > sizeof(uint64_t)) continue;
+            watches.push_back({variable->datap(), unsigned(variable->totalSize()), 0, {}, {}});
+            return int(watches.size()) - 1;
+        }
 #endif
+        (void)name;
+        return -1;
     }
 
   private:
@@ -231,9 +232,7 @@ int weft_read(void* handle, uint32_t address, uint32_t* value) {
 int weft_run(void* handle, uint64_t cycles) { return device(handle)->run(cycles); }
 uint64_t weft_cycles(void* handle) { return device(handle)->cycle; }
 const char* weft_violation(void* handle) { return device(handle)->memory.violation.c_str(); }
-int weft_watch(void* handle, const char* scope, const char* name) {
-    return device(handle)->watch(scope, name);
-}
+int weft_watch(void* handle, const char* name) { return device(handle)->watch(name); }
 uint64_t weft_watch_count(void* handle, unsigned index) {
     return device(handle)->watches[index].cycles.size();
 }

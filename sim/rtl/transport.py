@@ -15,7 +15,7 @@ from ...hdl.config import Config
 from ...hdl.registers import register
 from ..job import Job, JobResult
 from .build import build_library
-from .design import accelerator_verilog, activity_signals, trace_control
+from .design import EVENTS_SIGNAL, TRACE_CONTROL, VERILATOR_CONTROL, accelerator_verilog
 
 __all__ = ["AxiViolation", "VerilatedTransport"]
 
@@ -42,7 +42,7 @@ def _load(path: Path) -> ctypes.CDLL:
         "weft_run": (ctypes.c_int, [pointer, u64]),
         "weft_cycles": (u64, [pointer]),
         "weft_violation": (ctypes.c_char_p, [pointer]),
-        "weft_watch": (ctypes.c_int, [pointer, ctypes.c_char_p, ctypes.c_char_p]),
+        "weft_watch": (ctypes.c_int, [pointer, ctypes.c_char_p]),
         "weft_watch_count": (u64, [pointer, u32]),
         "weft_watch_copy": (None, [pointer, u32, pointer, pointer]),
     }
@@ -117,13 +117,14 @@ class VerilatedTransport:
         self._handle: int | None = None
         generated = verilog is None
         text = accelerator_verilog(config) if verilog is None else verilog
+        control = VERILATOR_CONTROL + (TRACE_CONTROL if trace is not None else "")
         self._library = _load(
             build_library(
                 text,
                 TOP,
                 data_bytes=config.axi_bytes,
                 trace=trace is not None,
-                control=trace_control(config) if generated else "",
+                control=control if generated else "",
             )
         )
         self._arguments = (
@@ -134,7 +135,7 @@ class VerilatedTransport:
             str(trace).encode() if trace is not None else b"",
         )
         self._error_ranges = tuple(error_ranges)
-        self._signals = activity_signals() if trace is not None and generated else []
+        self._watches = trace is not None and generated
         self._memory = np.zeros(0, np.uint8)
         self._open()
 
@@ -142,9 +143,8 @@ class VerilatedTransport:
         self._handle = self._library.weft_open(*self._arguments)
         for start, stop in self._error_ranges:
             self._library.weft_error_range(self._handle, start, stop)
-        for name, scope, variable in self._signals:
-            if self._library.weft_watch(self._handle, scope.encode(), variable.encode()) < 0:
-                raise RuntimeError(f"no signal {scope}.{variable} for the activity of {name}")
+        if self._watches and self._library.weft_watch(self._handle, EVENTS_SIGNAL.encode()) < 0:
+            raise RuntimeError(f"the accelerator has no signal {EVENTS_SIGNAL} to record")
 
     @property
     def cycles(self) -> int:
@@ -214,20 +214,22 @@ class VerilatedTransport:
         self.close()
         raise AxiViolation(message)
 
-    def activity(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """The recorded activity: by name, the cycles of changes and the values from then on.
+    def activity(self) -> tuple[np.ndarray, np.ndarray]:
+        """What the performance counters saw, cycle by cycle, recorded with ``trace``.
 
-        Empty without ``trace``. Cycles count from the reset of the accelerator.
+        Returns
+        -------
+        cycles, events : numpy.ndarray
+            Cycles since reset in which the counters' events changed, and the events from then on:
+            bit n is set in a cycle that counter n of `weft.hdl.registers.COUNTERS` counts. All
+            bits are zero while no program runs.
         """
-        result = {}
-        for number, (name, _, _) in enumerate(self._signals):
-            count = self._library.weft_watch_count(self._handle, number)
-            cycles, values = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
-            self._library.weft_watch_copy(
-                self._handle, number, cycles.ctypes.data, values.ctypes.data
-            )
-            result[name] = (cycles, values)
-        return result
+        if not self._watches or self._handle is None:
+            return np.zeros(0, np.uint64), np.zeros(0, np.uint64)
+        count = self._library.weft_watch_count(self._handle, 0)
+        cycles, events = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
+        self._library.weft_watch_copy(self._handle, 0, cycles.ctypes.data, events.ctypes.data)
+        return cycles, events
 
     def close(self) -> None:
         """Free the model; a waveform is complete only then."""
