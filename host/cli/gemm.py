@@ -183,5 +183,6 @@ def _write_timeline(device: Device, folder: Path) -> dict[str, str]:
 
     timeline = folder / "timeline.json"
     transport = device.transport  # type: ignore[attr-defined]
-    timeline.write_text(json.dumps(perfetto(*transport.activity(), device.config)))
+    cycles, events = transport.activity()
+    timeline.write_text(json.dumps(perfetto(cycles, events, device.config)))
     return {"waveform": str(folder / "waveform.vcd"), "timeline": str(timeline)}
