@@ -20,8 +20,9 @@ def c_header(config: Config) -> str:
     return render(
         "registers.h.j2",
         config=config,
-        parameters=[(name, value) for name, value in config.to_dict().items()
-                    if isinstance(value, int)],
+        parameters=[
+            (name, value) for name, value in config.to_dict().items() if isinstance(value, int)
+        ],
         registers=REGISTERS,
         value=lambda item: configuration_value(item, config),
         mask=_mask,

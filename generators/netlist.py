@@ -121,7 +121,8 @@ class _Module:
         self._scan()
 
     def _scan(self) -> None:
-        self._drivers: dict[str, tuple[str, str]] = {}
+        self._ends: dict[str, list[tuple[str, str]]] = {}
+        self._aliases: dict[str, str] = {}
         self._memories: list[str] = []
         self._written: set[str] = set()
         self._cells: list[str] = []
@@ -142,13 +143,15 @@ class _Module:
                 _, port, value = line.split(None, 2)
                 self._uses.update(_NAME.findall(value))
                 if kind.startswith("\\") and " " not in value:
-                    self._drivers[value] = (cell[1:], port[1:])
+                    self._ends.setdefault(value, []).append((cell[1:], port[1:]))
             elif match := _ALIAS.match(line):
-                self._uses.update(_NAME.findall(line[match.end() :]))
+                source = line[match.end() :]
+                self._uses.update(_NAME.findall(source))
+                self._aliases.setdefault(source, match[1])
             elif not line.lstrip().startswith(("attribute ", "parameter ", "process ")):
                 self._uses.update(_NAME.findall(line))
 
-    def _choose_names(self) -> None:
+    def _choose_names(self, dead: set[str]) -> None:
         for token, kind in self._wires.items():
             if kind and (token[1:] in KEYWORDS or not re.fullmatch(r"\w+", token[1:])):
                 raise ValueError(
@@ -158,12 +161,19 @@ class _Module:
         ports = {token for token, kind in self._wires.items() if kind}
         used = {token[1:] for token in ports}
         for token in [*self._cells, *self._memories, *self._wires]:
-            if token in ports or (token[0] == "$" and token not in self._drivers):
+            if token in ports or (token[0] == "$" and token not in self._ends):
                 continue
             base = token[1:].partition("$")[0]
-            cell, port = self._drivers.get(token, ("", ""))
+            ends = self._ends.get(token, [])
+            cell, port = next(
+                (end for end in ends if end[1] == base), ends[0] if ends else ("", "")
+            )
             if cell and ("$" in token or base == port):
                 base = f"{cell}__{port}"
+                alias = self._aliases.get(token, "")
+                plain = alias[1:].partition("$")[0]
+                if alias in dead and plain and plain != port:
+                    base = plain
             base = re.sub(r"\W+", "_", base).strip("_") or "unnamed"
             if base in KEYWORDS:
                 base += "_"
@@ -199,7 +209,7 @@ class _Module:
         dead = self._drop_unused()
         for name in dead:
             del self._wires[name]
-        self._choose_names()
+        self._choose_names(dead)
         numbers = self._port_numbers(dead)
         result: list[str] = []
         attributes: list[str] = []

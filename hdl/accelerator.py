@@ -21,6 +21,7 @@ from .isa import Unit
 from .memory.accumulator import Accumulator
 from .memory.scratchpad import ActivationScratchpad
 from .memory.weight_scratchpad import WeightScratchpad
+from .once import Once
 from .registers import ADDRESS_WIDTH, COUNTERS
 from .units.issue import ARRAY_ACTIVITY
 from .units.load import LoadUnit
@@ -83,9 +84,9 @@ class Accelerator(wiring.Component):
         m = Module()
         config = self.config
         rules = InstructionRules(rows=config.rows, vector=config.vector_lanes > 0)
-        m.submodules.registers = registers = ControlRegisters(config)
-        m.submodules.supervisor = supervisor = Supervisor()
-        m.submodules.counters = counters = Counters(count=len(COUNTERS))
+        m.submodules.registers = registers = Once(ControlRegisters(config))
+        m.submodules.supervisor = supervisor = Once(Supervisor())
+        m.submodules.counters = counters = Once(Counters(count=len(COUNTERS)))
 
         # What a soft reset resets: all but the three above.
         m.domains.work = work = ClockDomain(local=True)
@@ -121,7 +122,7 @@ class Accelerator(wiring.Component):
             "accumulator": accumulator,
         }
         for name, part in parts.items():
-            m.submodules[name] = DomainRenamer("work")(part)
+            m.submodules[name] = DomainRenamer("work")(Once(part))
 
         connect(m, sequencer.axi, arbiter.fetch)
         connect(m, load.axi, arbiter.load)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -119,6 +119,7 @@ class ModuleLibrary:
 
     def __init__(self) -> None:
         self.definitions: dict[str, Definition] = {}
+        self._unnamed: dict[tuple[str, str], Definition] = {}
         self._tokens: list[Token[ModuleLibrary | None]] = []
         self._open: list[str] = []
 
@@ -183,6 +184,30 @@ class ModuleLibrary:
         self.definitions[name] = definition
         return definition
 
+    def define_unnamed(self, component: Any, platform: Any = None) -> Definition:
+        """Elaborate a component that has no ``module_name``.
+
+        The module is called after the class, with a number from the second different one on.
+        Components whose RTLIL is the same to the letter share one module.
+        """
+        words = re.sub(
+            r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(component).__name__
+        )
+        base = f"weft_{words.lower()}"
+        definition = self._elaborate(component, base, platform)
+        known = self._unnamed.get((base, definition.text))
+        if known is not None:
+            return known
+        name, number = base, 2
+        while name in self.definitions:
+            name, number = f"{base}_{number}", number + 1
+        text = re.sub(
+            rf"^((?:module|  cell) \\){base}(?=[\s.])", rf"\g<1>{name}", definition.text, flags=re.M
+        )
+        named = replace(definition, name=name, text=text)
+        self._unnamed[base, definition.text] = self.definitions[name] = named
+        return named
+
     @staticmethod
     def _elaborate(component: Any, name: str, platform: Any) -> Definition:
         domain = ClockDomain("sync")
@@ -229,9 +254,11 @@ class Once(Elaboratable):
     Parameters
     ----------
     component : wiring.Component
-        Component with an attribute or property ``module_name``, the name of its module. Equal
-        names must mean equal hardware: put every parameter into the name. Each wrapper needs a
-        component object of its own, since that holds the signals of the instance.
+        What to instantiate. If it has an attribute or property ``module_name``, that is the name
+        of its module, and equal names must mean equal hardware: put every parameter into the name.
+        Otherwise it is elaborated each time, and components that turn out equal share a module
+        called after their class. Each wrapper needs a component object of its own, since that
+        holds the signals of the instance.
 
     Members
     -------
@@ -240,7 +267,7 @@ class Once(Elaboratable):
     Raises
     ------
     TypeError
-        If ``component`` is no component, or has no ``module_name``.
+        If ``component`` is no component, or its ``module_name`` is no str.
     """
 
     component: Any
@@ -249,11 +276,9 @@ class Once(Elaboratable):
         name = type(component).__qualname__
         if not isinstance(getattr(component, "signature", None), wiring.Signature):
             raise TypeError(f"Once wraps a wiring.Component, not {component!r}")
-        if not isinstance(getattr(component, "module_name", None), str):
-            raise TypeError(
-                f"{name} needs a str attribute or property 'module_name' to be wrapped in Once, "
-                f"not {getattr(component, 'module_name', None)!r}"
-            )
+        module_name = getattr(component, "module_name", None)
+        if module_name is not None and not isinstance(module_name, str):
+            raise TypeError(f"module_name of {name} must be a str, not {module_name!r}")
         self.component = component
 
     def __getattr__(self, name: str) -> Any:
@@ -271,7 +296,11 @@ class Once(Elaboratable):
         library = ModuleLibrary.active()
         if library is None:
             return self.component
-        definition = library.define(self.component, self.component.module_name, platform)
+        module_name = getattr(self.component, "module_name", None)
+        if module_name is None:
+            definition = library.define_unnamed(self.component, platform)
+        else:
+            definition = library.define(self.component, module_name, platform)
         self.component._MustUse__used = True
         ports: dict[str, Any] = {}
         if definition.clocked:

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from ..bus import AXI4LiteSignature
 from ..config import SEGMENT_COUNT, Config
 from ..isa import INDEX_WIDTH
+from ..once import Once
 from ..registers import ADDRESS_WIDTH, COUNTERS, register
 from ..units.transfer import segments_layout
 from .register_map import Kind, RegisterMap, stored_bits
@@ -93,8 +94,8 @@ class ControlRegisters(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.port = port = RegisterPort(address_width=ADDRESS_WIDTH)
-        m.submodules.map = entry = RegisterMap(self.config)
+        m.submodules.port = port = Once(RegisterPort(address_width=ADDRESS_WIDTH))
+        m.submodules.map = entry = Once(RegisterMap(self.config))
         wiring.connect(m, wiring.flipped(self.bus), port.bus)
         access = port.access.payload
         written, refused = Signal(32), Signal()
@@ -249,6 +250,4 @@ class ControlRegisters(wiring.Component):
 
 def _bit(register_name: str, field_name: str) -> int:
     """The position of a one-bit field."""
-    return next(
-        field.low for field in register(register_name).fields if field.name == field_name
-    )
+    return next(field.low for field in register(register_name).fields if field.name == field_name)

@@ -69,9 +69,7 @@ class Dispatch(wiring.Component):
             self.error.index.eq(self.i.payload.index),
         ]
 
-        chosen = {
-            unit: Signal(name=f"to_{unit.name.lower()}") for unit in self.rules.units()
-        }
+        chosen = {unit: Signal(name=f"to_{unit.name.lower()}") for unit in self.rules.units()}
         checking, refused = Signal(), Signal()
         m.d.comb += checking.eq(self.i.valid & ~refused & ~Cat(chosen.values()).any())
         m.d.sync += failed.eq(0)

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..bus import AXI_BURST_INCR, COMMAND_LAYOUT, ERROR_LAYOUT, AXI4ReadSignature
 from ..isa import INDEX_WIDTH, INSTRUCTION_BYTES, INSTRUCTION_WIDTH, ErrorCode
+from ..once import Once
 from .instruction_buffer import InstructionBuffer
 
 __all__ = ["Fetch"]
@@ -191,8 +192,8 @@ class Fetch(wiring.Component):
     def _receive(self, m: Module, refuse: Value) -> None:
         """The data channel into the buffer, and the errors."""
         axi, error = self.axi, self.error
-        m.submodules.buffer = buffer = InstructionBuffer(
-            data_width=self.data_width, depth=self.depth
+        m.submodules.buffer = buffer = Once(
+            InstructionBuffer(data_width=self.data_width, depth=self.depth)
         )
         failed = Signal()
         bad = axi.rvalid & axi.rresp[1] & ~failed

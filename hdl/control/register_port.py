@@ -69,8 +69,12 @@ class RegisterPort(wiring.Component):
         write_strobe = Signal.like(bus.wstrb)
         for valid, ready, held, pairs in (
             (bus.awvalid, bus.awready, address_held, [(write_address, bus.awaddr[2:])]),
-            (bus.wvalid, bus.wready, data_held,
-             [(write_data, bus.wdata), (write_strobe, bus.wstrb)]),
+            (
+                bus.wvalid,
+                bus.wready,
+                data_held,
+                [(write_data, bus.wdata), (write_strobe, bus.wstrb)],
+            ),
             (bus.arvalid, bus.arready, read_held, [(read_address, bus.araddr[2:])]),
         ):
             # Ready is a register that is low in reset and while something is held.

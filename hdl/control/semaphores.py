@@ -13,9 +13,7 @@ from ..isa import INDEX_WIDTH, ErrorCode
 
 __all__ = ["REQUEST_LAYOUT", "SIGNAL_LAYOUT", "Semaphores"]
 
-REQUEST_LAYOUT = data.StructLayout(
-    {"valid": unsigned(1), "mask": unsigned(SEMAPHORE_COUNT)}
-)
+REQUEST_LAYOUT = data.StructLayout({"valid": unsigned(1), "mask": unsigned(SEMAPHORE_COUNT)})
 """A gate's wish to take one count from every semaphore in ``mask``."""
 
 SIGNAL_LAYOUT = data.StructLayout(

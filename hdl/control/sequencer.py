@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..bus import ERROR_LAYOUT, AXI4ReadSignature, UnitSignature
 from ..isa import INDEX_WIDTH, ErrorSource, Unit
+from ..once import Once
 from .dispatch import Dispatch
 from .fetch import Fetch
 from .gate import SemaphoreGate
@@ -112,16 +113,18 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         units = [unit for unit in URGENCY if unit in self.rules.units()]
-        m.submodules.fetch = fetch = Fetch(
-            address_width=self.address_width,
-            data_width=self.data_width,
-            max_burst_beats=self.max_burst_beats,
+        m.submodules.fetch = fetch = Once(
+            Fetch(
+                address_width=self.address_width,
+                data_width=self.data_width,
+                max_burst_beats=self.max_burst_beats,
+            )
         )
-        m.submodules.dispatch = dispatch = Dispatch(rules=self.rules)
-        m.submodules.semaphores = semaphores = Semaphores(
-            requests=len(units), sources=len(units)
+        m.submodules.dispatch = dispatch = Once(Dispatch(rules=self.rules))
+        m.submodules.semaphores = semaphores = Once(
+            Semaphores(requests=len(units), sources=len(units))
         )
-        m.submodules.oldest = oldest = OldestInstruction(candidates=len(units) + 1)
+        m.submodules.oldest = oldest = Once(OldestInstruction(candidates=len(units) + 1))
         connect(m, fetch.axi, flipped(self.axi))
         connect(m, fetch.o, dispatch.i)
         m.d.comb += [
@@ -144,8 +147,8 @@ class Sequencer(wiring.Component):
             port: Any = getattr(self, name)
             queue = InstructionQueue(unit=unit, depth=self.queue_depth)
             gate = SemaphoreGate()
-            m.submodules[f"{name}_queue"] = queue
-            m.submodules[f"{name}_gate"] = gate
+            m.submodules[f"{name}_queue"] = Once(queue)
+            m.submodules[f"{name}_gate"] = Once(gate)
             connect(m, getattr(dispatch, name), queue.i)
             connect(m, queue.o, gate.i)
             connect(m, gate.o, flipped(port.command))

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..bus import ERROR_LAYOUT
 from ..isa import INDEX_WIDTH, ErrorCode, ErrorSource
+from ..once import Once
 from .watchdog import Watchdog
 
 __all__ = ["FAULT_LAYOUT", "REPORTERS", "STATUS_LAYOUT", "Supervisor"]
@@ -115,7 +116,7 @@ class Supervisor(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.watchdog = watchdog = Watchdog()
+        m.submodules.watchdog = watchdog = Once(Watchdog())
         errors = Signal(data.ArrayLayout(ERROR_LAYOUT, len(ErrorSource)))
         for number in range(len(REPORTERS)):
             m.d.comb += errors[number].eq(self.errors[number])
@@ -132,9 +133,7 @@ class Supervisor(wiring.Component):
             self.status.error.eq(failed),
             self.status.draining.eq((draining | stuck | resetting) & ~quiesced),
             self.status.resetting.eq(resetting),
-            self.startable.eq(
-                ~(running | failed | resetting | self.unit_reset)
-            ),
+            self.startable.eq(~(running | failed | resetting | self.unit_reset)),
             self.launch.eq(self.start & self.startable & ~self.soft_reset),
             self.count.eq(running & ~self.halt),
             watchdog.limit.eq(self.watchdog_limit),

@@ -27,9 +27,7 @@ class Watchdog(wiring.Component):
     """
 
     def __init__(self) -> None:
-        super().__init__(
-            {"limit": In(32), "active": In(1), "progress": In(1), "expired": Out(1)}
-        )
+        super().__init__({"limit": In(32), "active": In(1), "progress": In(1), "expired": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

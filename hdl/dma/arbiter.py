@@ -11,6 +11,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..bus import AXI4ReadSignature
+from ..once import Once
 from .fifo import StreamBuffer
 
 __all__ = ["ReadArbiter"]
@@ -57,14 +58,18 @@ class ReadArbiter(wiring.Component):
         m = Module()
         shared = ("addr", "len", "size", "burst")
         widths = {"addr": self.address_width, "len": 8, "size": 3, "burst": 2}
-        m.submodules.address = address = StreamBuffer(
-            data.StructLayout(
-                {"id": unsigned(1), **{name: unsigned(widths[name]) for name in shared}}
+        m.submodules.address = address = Once(
+            StreamBuffer(
+                data.StructLayout(
+                    {"id": unsigned(1), **{name: unsigned(widths[name]) for name in shared}}
+                )
             )
         )
         beat_names = {"id": 1, "data": self.data_width, "resp": 2, "last": 1}
-        m.submodules.beats = beats = StreamBuffer(
-            data.StructLayout({name: unsigned(width) for name, width in beat_names.items()})
+        m.submodules.beats = beats = Once(
+            StreamBuffer(
+                data.StructLayout({name: unsigned(width) for name, width in beat_names.items()})
+            )
         )
         choose_fetch = Signal()
         m.d.comb += [

@@ -147,9 +147,7 @@ class ReadAligner(wiring.Component):
         with m.If(move):
             m.d.sync += [
                 previous.eq(current),
-                from_current.eq(
-                    at_least(self.data_bytes - current.shift, self.data_bytes)
-                ),
+                from_current.eq(at_least(self.data_bytes - current.shift, self.data_bytes)),
                 needs_current.eq(~current.last & (current.shift != 0)),
             ]
         with m.If(~previous_valid | retire):

@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out, connect
 from amaranth.utils import exact_log2
 
 from ..bus import AXI_BURST_INCR, AXI4ReadSignature
+from ..once import Once
 from .fifo import StreamBuffer, StreamFIFO
 from .read_aligner import ReadAligner, chunk_layout
 from .splitter import BurstSplitter, burst_layout, request_layout
@@ -96,21 +97,25 @@ class Reader(wiring.Component):
         m = Module()
         data_bytes = self.data_width // 8
         shape = burst_layout(self.address_width, data_bytes, self.tag_width)
-        m.submodules.splitter = splitter = BurstSplitter(
-            address_width=self.address_width,
-            data_width=self.data_width,
-            max_burst_beats=self.max_burst_beats,
-            tag_width=self.tag_width,
+        m.submodules.splitter = splitter = Once(
+            BurstSplitter(
+                address_width=self.address_width,
+                data_width=self.data_width,
+                max_burst_beats=self.max_burst_beats,
+                tag_width=self.tag_width,
+            )
         )
         address_shape = data.StructLayout(
             {"address": unsigned(self.address_width), "beats": unsigned(8)}
         )
-        m.submodules.address = address = StreamBuffer(address_shape)
-        m.submodules.bursts = bursts = StreamFIFO(shape, self.outstanding)
-        m.submodules.aligner = aligner = ReadAligner(
-            address_width=self.address_width, data_bytes=data_bytes, tag_width=self.tag_width
+        m.submodules.address = address = Once(StreamBuffer(address_shape))
+        m.submodules.bursts = bursts = Once(StreamFIFO(shape, self.outstanding))
+        m.submodules.aligner = aligner = Once(
+            ReadAligner(
+                address_width=self.address_width, data_bytes=data_bytes, tag_width=self.tag_width
+            )
         )
-        m.submodules.chunks = chunks = StreamBuffer(chunk_layout(data_bytes, self.tag_width))
+        m.submodules.chunks = chunks = Once(StreamBuffer(chunk_layout(data_bytes, self.tag_width)))
         connect(m, wiring.flipped(self.request), splitter.i)
         connect(m, bursts.o, aligner.burst)
         connect(m, aligner.o, chunks.i)

@@ -95,9 +95,7 @@ class BurstSplitter(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(request_layout(address_width, tag_width))),
-                "o": Out(
-                    stream.Signature(burst_layout(address_width, self.data_bytes, tag_width))
-                ),
+                "o": Out(stream.Signature(burst_layout(address_width, self.data_bytes, tag_width))),
                 "flush": In(1),
                 "idle": Out(1),
             }

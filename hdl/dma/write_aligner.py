@@ -107,9 +107,7 @@ class WriteAligner(wiring.Component):
                 rotated.eq(shifted),
                 previous.eq(rotated),
                 from_rotated.eq(from_shift),
-                strobe.eq(
-                    Mux(first_beat, from_shift, ~0) & Mux(last_beat, to_end, ~0)
-                ),
+                strobe.eq(Mux(first_beat, from_shift, ~0) & Mux(last_beat, to_end, ~0)),
                 last.eq(burst_end),
             ]
         with m.If(free):

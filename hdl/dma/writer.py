@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out, connect
 from amaranth.utils import exact_log2
 
 from ..bus import AXI_BURST_INCR, AXI4WriteSignature
+from ..once import Once
 from .fifo import StreamBuffer, StreamFIFO
 from .reader import burst_error_layout
 from .splitter import BurstSplitter, burst_layout, request_layout
@@ -84,10 +85,12 @@ class Writer(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         data_bytes = self.data_width // 8
-        m.submodules.splitter = splitter = BurstSplitter(
-            address_width=self.address_width,
-            data_width=self.data_width,
-            max_burst_beats=self.max_burst_beats,
+        m.submodules.splitter = splitter = Once(
+            BurstSplitter(
+                address_width=self.address_width,
+                data_width=self.data_width,
+                max_burst_beats=self.max_burst_beats,
+            )
         )
         address_shape = data.StructLayout(
             {"address": unsigned(self.address_width), "beats": unsigned(8)}
@@ -95,15 +98,15 @@ class Writer(wiring.Component):
         pending_shape = data.StructLayout(
             {"address": unsigned(self.address_width), "last": unsigned(1)}
         )
-        m.submodules.address = address = StreamBuffer(address_shape)
-        m.submodules.bursts = bursts = StreamFIFO(
-            burst_layout(self.address_width, data_bytes), self.outstanding
+        m.submodules.address = address = Once(StreamBuffer(address_shape))
+        m.submodules.bursts = bursts = Once(
+            StreamFIFO(burst_layout(self.address_width, data_bytes), self.outstanding)
         )
-        m.submodules.pending = pending = StreamFIFO(pending_shape, self.outstanding)
-        m.submodules.aligner = aligner = WriteAligner(
-            address_width=self.address_width, data_bytes=data_bytes
+        m.submodules.pending = pending = Once(StreamFIFO(pending_shape, self.outstanding))
+        m.submodules.aligner = aligner = Once(
+            WriteAligner(address_width=self.address_width, data_bytes=data_bytes)
         )
-        m.submodules.beats = beats = StreamBuffer(write_beat_layout(data_bytes))
+        m.submodules.beats = beats = Once(StreamBuffer(write_beat_layout(data_bytes)))
         connect(m, wiring.flipped(self.request), splitter.i)
         connect(m, wiring.flipped(self.data), aligner.data)
         connect(m, bursts.o, aligner.burst)

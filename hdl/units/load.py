@@ -17,6 +17,7 @@ from ..dma.gearbox import Gearbox
 from ..dma.reader import Reader
 from ..isa import ErrorCode, Memory, Opcode
 from ..memory.ports import int8_vector, int32_vector, write_layout
+from ..once import Once
 from .row_sequencer import RowSequencer
 from .transfer import INSTRUCTIONS_IN_FLIGHT, TRANSFER_LAYOUT, MemoryShape, segments_layout
 from .transfer_setup import TransferSetup
@@ -83,24 +84,28 @@ class LoadUnit(wiring.Component):
         m = Module()
         config = self.config
         address_width = config.axi_address_width
-        m.submodules.setup = setup = TransferSetup(
-            opcode=Opcode.LOAD, address_width=address_width, memories=self.memories
+        m.submodules.setup = setup = Once(
+            TransferSetup(opcode=Opcode.LOAD, address_width=address_width, memories=self.memories)
         )
-        m.submodules.sequencer = sequencer = RowSequencer(
-            address_width=address_width, memories=self.memories
+        m.submodules.sequencer = sequencer = Once(
+            RowSequencer(address_width=address_width, memories=self.memories)
         )
-        m.submodules.reader = reader = Reader(
-            address_width=address_width,
-            data_width=config.axi_width,
-            max_burst_beats=config.max_burst_beats,
-            outstanding=config.read_outstanding,
-            tag_width=10,
+        m.submodules.reader = reader = Once(
+            Reader(
+                address_width=address_width,
+                data_width=config.axi_width,
+                max_burst_beats=config.max_burst_beats,
+                outstanding=config.read_outstanding,
+                tag_width=10,
+            )
         )
-        m.submodules.rows = rows = StreamFIFO(LOAD_ROW_LAYOUT, max(16, 2 * config.read_outstanding))
-        m.submodules.instructions = instructions = StreamFIFO(
-            TRANSFER_LAYOUT, INSTRUCTIONS_IN_FLIGHT
+        m.submodules.rows = rows = Once(
+            StreamFIFO(LOAD_ROW_LAYOUT, max(16, 2 * config.read_outstanding))
         )
-        m.submodules.writer = writer = WordWriter(self.memories)
+        m.submodules.instructions = instructions = Once(
+            StreamFIFO(TRANSFER_LAYOUT, INSTRUCTIONS_IN_FLIGHT)
+        )
+        m.submodules.writer = writer = Once(WordWriter(self.memories))
         connect(m, flipped(self.command), setup.command)
         connect(m, setup.o, sequencer.i)
         connect(m, flipped(self.axi), reader.axi)
@@ -162,7 +167,7 @@ class LoadUnit(wiring.Component):
         ready = Signal()
         for width in sorted({shape.word_bytes for shape in self.memories}):
             gearbox = Gearbox(self.config.axi_bytes, width, fill=True)
-            m.submodules[f"gearbox_{width}"] = gearbox
+            m.submodules[f"gearbox_{width}"] = Once(gearbox)
             chosen = Signal(name=f"to_gearbox_{width}")
             m.d.comb += [
                 gearbox.i.valid.eq(reader.data.valid & chosen),
@@ -217,9 +222,7 @@ class LoadUnit(wiring.Component):
             self.signal_index.eq(held.index),
             self.error.valid.eq(writer.refused | writer.corrupt),
             self.error.index.eq(held.index),
-            self.error.code.eq(
-                Mux(writer.corrupt, ErrorCode.READ_RESPONSE, sequencer.fault.code)
-            ),
+            self.error.code.eq(Mux(writer.corrupt, ErrorCode.READ_RESPONSE, sequencer.fault.code)),
             self.error.address.eq(Mux(writer.corrupt, bad_address, sequencer.fault.address)),
         ]
         with m.If(self.halt | writer.refused | writer.corrupt):

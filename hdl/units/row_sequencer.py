@@ -130,9 +130,7 @@ class RowSequencer(wiring.Component):
         m.d.comb += [
             last_x.eq(x_left == 0),
             last.eq(last_x & (y_left == 0)),
-            following.eq(
-                Mux(last_x, group, offset) + Mux(last_x, setup.stride_y, setup.stride_x)
-            ),
+            following.eq(Mux(last_x, group, offset) + Mux(last_x, setup.stride_y, setup.stride_x)),
             self.i.ready.eq((~valid | (advance & last)) & ~drop),
         ]
         with m.If(advance):
@@ -194,9 +192,7 @@ class RowSequencer(wiring.Component):
                 two.outside.eq((one.offset < 0) | (one.end > one.limit)),
                 two.words.eq(one.row.transfer.last_word + one.padding + 1),
                 three.start.eq(start),
-                three.body.eq(
-                    start + Mux(two.row.before, two.row.transfer.pad_before, 0)
-                ),
+                three.body.eq(start + Mux(two.row.before, two.row.transfer.pad_before, 0)),
                 three.stop.eq(stop),
             ]
             with m.If(two.valid):

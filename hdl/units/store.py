@@ -18,6 +18,7 @@ from ..dma.writer import Writer
 from ..isa import INDEX_WIDTH, ErrorCode, Memory, Opcode
 from ..memory.bank import MemoryBank
 from ..memory.ports import ReadResponseSignature, int8_vector, int32_vector, request_layout
+from ..once import Once
 from .row_sequencer import RowSequencer
 from .transfer import INSTRUCTIONS_IN_FLIGHT, TRANSFER_LAYOUT, MemoryShape, segments_layout
 from .transfer_setup import TransferSetup
@@ -89,20 +90,22 @@ class StoreUnit(wiring.Component):
         m = Module()
         config = self.config
         address_width = config.axi_address_width
-        m.submodules.setup = setup = TransferSetup(
-            opcode=Opcode.STORE, address_width=address_width, memories=self.memories
+        m.submodules.setup = setup = Once(
+            TransferSetup(opcode=Opcode.STORE, address_width=address_width, memories=self.memories)
         )
-        m.submodules.sequencer = sequencer = RowSequencer(
-            address_width=address_width, memories=self.memories
+        m.submodules.sequencer = sequencer = Once(
+            RowSequencer(address_width=address_width, memories=self.memories)
         )
-        m.submodules.reader = reader = WordReader(
-            self.memories, data_bytes=config.axi_bytes, read_latency=MemoryBank.latency
+        m.submodules.reader = reader = Once(
+            WordReader(self.memories, data_bytes=config.axi_bytes, read_latency=MemoryBank.latency)
         )
-        m.submodules.writer = writer = Writer(
-            address_width=address_width,
-            data_width=config.axi_width,
-            max_burst_beats=config.max_burst_beats,
-            outstanding=config.write_outstanding,
+        m.submodules.writer = writer = Once(
+            Writer(
+                address_width=address_width,
+                data_width=config.axi_width,
+                max_burst_beats=config.max_burst_beats,
+                outstanding=config.write_outstanding,
+            )
         )
         connect(m, flipped(self.command), setup.command)
         connect(m, setup.o, sequencer.i)
@@ -131,13 +134,13 @@ class StoreUnit(wiring.Component):
     def _distribute(self, m: Module, sequencer: Any, reader: Any, writer: Any) -> tuple[Any, Any]:
         """Each row goes to the writer, the word reader and the pending rows, in one cycle."""
         depth = max(16, 2 * self.config.write_outstanding)
-        m.submodules.rows = rows = StreamFIFO(STORE_ROW_LAYOUT, depth)
-        m.submodules.instructions = instructions = StreamFIFO(
-            TRANSFER_LAYOUT, INSTRUCTIONS_IN_FLIGHT
+        m.submodules.rows = rows = Once(StreamFIFO(STORE_ROW_LAYOUT, depth))
+        m.submodules.instructions = instructions = Once(
+            StreamFIFO(TRANSFER_LAYOUT, INSTRUCTIONS_IN_FLIGHT)
         )
-        m.submodules.pending_rows = pending_rows = StreamFIFO(_PENDING_ROW, 2 * depth)
-        m.submodules.pending_instructions = pending_instructions = StreamFIFO(
-            _PENDING_INSTRUCTION, INSTRUCTIONS_IN_FLIGHT
+        m.submodules.pending_rows = pending_rows = Once(StreamFIFO(_PENDING_ROW, 2 * depth))
+        m.submodules.pending_instructions = pending_instructions = Once(
+            StreamFIFO(_PENDING_INSTRUCTION, INSTRUCTIONS_IN_FLIGHT)
         )
         connect(m, rows.o, reader.row)
         connect(m, instructions.o, reader.instruction)
@@ -151,11 +154,7 @@ class StoreUnit(wiring.Component):
                 & (pending_instructions.i.ready | ~row.first)
                 & (
                     ~row.fetch
-                    | (
-                        writer.request.ready
-                        & rows.i.ready
-                        & (instructions.i.ready | ~row.first)
-                    )
+                    | (writer.request.ready & rows.i.ready & (instructions.i.ready | ~row.first))
                 )
             ),
             move.eq(go & row.fetch),
@@ -228,9 +227,7 @@ class StoreUnit(wiring.Component):
             self.signal_index.eq(held.index),
             self.error.valid.eq(refused | rejected),
             self.error.index.eq(held.index),
-            self.error.code.eq(
-                Mux(rejected, ErrorCode.WRITE_RESPONSE, sequencer.fault.code)
-            ),
+            self.error.code.eq(Mux(rejected, ErrorCode.WRITE_RESPONSE, sequencer.fault.code)),
             self.error.address.eq(Mux(rejected, bad_address, sequencer.fault.address)),
         ]
         with m.If(self.halt | refused | rejected):

@@ -13,6 +13,7 @@ from amaranth.lib.wiring import In, Out
 from ..bus import COMMAND_LAYOUT
 from ..config import SEGMENT_COUNT
 from ..isa import FORMATS, Opcode
+from ..once import Once
 from .transfer import MemoryShape, segments_layout, setup_layout
 from .word_count import WordCount
 
@@ -59,8 +60,8 @@ class TransferSetup(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.word_count = word_count = WordCount(
-            {shape.memory: shape.word_bytes for shape in self.memories}
+        m.submodules.word_count = word_count = Once(
+            WordCount({shape.memory: shape.word_bytes for shape in self.memories})
         )
         form = FORMATS[self.opcode]
         biased = next(field for field in form.fields if field.name == "bytes").bias

@@ -14,6 +14,7 @@ from amaranth.lib.wiring import In, Out, connect
 from ..dma.fifo import StreamFIFO
 from ..dma.gearbox import Gearbox, gear_input_layout
 from ..memory.ports import ReadResponseSignature, request_layout
+from ..once import Once
 from .transfer import TRANSFER_LAYOUT, MemoryShape
 
 __all__ = ["STORE_ROW_LAYOUT", "WordReader"]
@@ -165,8 +166,8 @@ class WordReader(wiring.Component):
         layout = gear_input_layout(shape.word_bytes, fill=False)
         fifo = StreamFIFO(layout, WORDS_IN_FLIGHT)
         gearbox = Gearbox(shape.word_bytes, self.data_bytes, fill=False)
-        m.submodules[f"words_{number}"] = fifo
-        m.submodules[f"gearbox_{number}"] = gearbox
+        m.submodules[f"words_{number}"] = Once(fifo)
+        m.submodules[f"gearbox_{number}"] = Once(gearbox)
         connect(m, fifo.o, gearbox.i)
         pop = Signal(name=f"pop_{number}")
         m.d.comb += [
