@@ -6,16 +6,14 @@ of DRAM, beats, instructions and status.
 """
 
 import random
-import secrets
-import os
 import time
 
-import numpy as np
 import pytest
 from system_cases import (
     DEFAULT_SIZES,
     FULL_SIZES,
     adversarial_case,
+    choose_seed,
     gemm_case,
     gemm_specifications,
     program_case,
@@ -23,22 +21,10 @@ from system_cases import (
 )
 from system_verilated import Verilated
 
-from weft.compiler.checker import check
-from weft.compiler.program import Program, SegmentNeed
-from weft.sim import reference
-from weft.sim.random_programs import random_config, random_operands, random_program, random_shape
-from weft.sim.simulator import Simulator
-from weft.hdl.config import Config
+from weft.sim.random_programs import random_config, random_shape
 
 MOODS = ({"latency": 30}, {"latency": 1, "stall_probability": 0.3},
          {"latency": 9, "stall_probability": 0.7})
-
-
-def choose_seed():
-    """A seed, printed; WEFT_SEED repeats it."""
-    seed = int(os.environ.get("WEFT_SEED") or secrets.randbits(30))
-    print(f"WEFT_SEED={seed}")
-    return seed
 
 
 def three_ways(size, products, programs):
