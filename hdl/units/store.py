@@ -207,7 +207,7 @@ class StoreUnit(wiring.Component):
             finished.eq(rows.o.ready & row.last),
             instructions.o.ready.eq(finished),
             refused.eq(active & row.error),
-            rejected.eq(active & bad_burst & (rows_done == 0)),
+            rejected.eq(active & ~row.sync & bad_burst & (rows_done == 0)),
             counts.eq(writer.done & ~writer.error.valid & ~bad_burst),
             self.signal.eq(Mux(stop, 0, signal)),
             self.busy.eq(Mux(stop, ~writer.idle, in_hand != 0)),
