@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Elaborate once, instantiate by name: Once, ModuleLibrary and Chain."""
 
+import re
+
 import pytest
 from amaranth import Module, signed
 from amaranth.lib import data, wiring
@@ -95,9 +97,38 @@ def test_refuses_equal_names_for_different_hardware(other, message):
         library.define(Pair(Adder(), other), "pair")
 
 
+def test_equal_components_without_a_name_share_a_module():
+    class Holder(wiring.Component):
+        def elaborate(self, platform):
+            m = Module()
+            for number, increment in enumerate((1, 2, 1)):
+                m.submodules[f"step_{number}"] = step = Once(Stepper(increment))
+                m.d.comb += step.i.eq(self.i)
+            return m
+
+    class Stepper(wiring.Component):
+        def __init__(self, increment):
+            self.increment = increment
+            super().__init__({"i": In(4), "o": Out(4)})
+
+        def elaborate(self, platform):
+            m = Module()
+            m.d.comb += self.o.eq(self.i + self.increment)
+            return m
+
+    with ModuleLibrary() as library:
+        library.define(Holder({"i": In(4)}), "holder")
+    assert list(library.definitions) == ["weft_stepper", "weft_stepper_2", "holder"]
+    cells = re.findall(r"cell \\(\S+) \\step_\d", library.definitions["holder"].text)
+    assert cells == ["weft_stepper", "weft_stepper_2", "weft_stepper"]
+
+
 def test_refuses_what_has_no_name():
-    with pytest.raises(TypeError, match="Pair needs a str attribute or property 'module_name'"):
-        Once(Pair())
+    class Numbered(wiring.Component):
+        module_name = 3
+
+    with pytest.raises(TypeError, match="module_name of .*Numbered must be a str, not 3"):
+        Once(Numbered({}))
     with pytest.raises(TypeError, match="wraps a wiring.Component, not 3"):
         Once(3)
     with ModuleLibrary() as library, pytest.raises(ValueError, match="not 'a b'"):
