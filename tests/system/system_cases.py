@@ -16,7 +16,7 @@ from weft.hdl.config import Config
 from weft.hdl.isa import INSTRUCTION_BYTES, Instruction, Opcode
 from weft.hdl.registers import COUNTERS, register
 from weft.sim.accesses import transfer_access
-from weft.sim.machine import Fault, Segment
+from weft.sim.machine import Fault, Machine, Segment
 from weft.sim.random_programs import random_operands, random_program
 from weft.sim.simulator import RunResult, Simulator
 
@@ -154,29 +154,24 @@ class Case:
         return values
 
     def rows_stored(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Address and bytes of every row that the program stores, in order."""
-        simulator = Simulator(self.config)
-        for index, item in enumerate(self.instructions[: self.length]):
-            if item.opcode is not Opcode.STORE:
+        """Address and bytes of every row that the program stores, as if nothing failed."""
+        machine = Machine(self.config, self.memory.copy(), self.segments)
+        for index, item in enumerate(self.instructions):
+            rows: list[tuple[int, np.ndarray]] = []
+            if item.opcode is Opcode.STORE and item["memory"] in (0, 2):
+                access = transfer_access(self.config, item)
+                words = machine.words[access.memory]
+                data = words[access.address : access.address + access.words].copy()
+                base = self.segments.get(item["segment"], Segment(0, 0)).base
+                if len(data) == access.words:
+                    data = data.reshape(access.offsets.size, -1)[:, : access.bytes]
+                    places = (base + access.offsets.reshape(-1)).tolist()
+                    rows = list(zip(places, data, strict=True))
+            try:
+                machine.execute(item, index)
+            except Fault:
                 continue
-            before = simulator.run(
-                self.memory.copy(), self.program_address, index, self.segments
-            )
-            assert simulator.machine is not None
-            if before.error is not None:
-                return
-            access = transfer_access(self.config, item)
-            words = simulator.machine.words.get(access.memory)
-            segment = self.segments.get(item["segment"])
-            if (
-                words is None or segment is None or access.range_fault(self.config) is not None
-                or access.segment_fault(segment.limit) is not None
-            ):
-                continue
-            data = words[access.address : access.address + access.words]
-            rows = data.reshape(access.offsets.size, -1)[:, : access.bytes]
-            for offset, row in zip(access.offsets.reshape(-1), rows, strict=True):
-                yield segment.base + int(offset), row
+            yield from rows
 
     def stored(self) -> np.ndarray:
         """Which DRAM bytes some STORE of the program addresses, as a mask."""
