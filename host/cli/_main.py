@@ -73,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not as_json:
             error.show()
             return error.exit_code
-        return _report(as_json, type(error).__name__, error.format_message(), 1)
+        usage = isinstance(error, click.UsageError)
+        return _report(as_json, "UsageError" if usage else "Error", error.format_message(), 1)
     except BrokenPipeError:
         sys.stderr.close()
         return 1

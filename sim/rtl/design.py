@@ -27,7 +27,7 @@ no_inline -module "weft_row*"
 """Verilator control file of all builds: compiles the rows of the array once, not each."""
 
 TRACE_CONTROL = f"""\
-public_flat_rd -module "weft_accelerator__counters" -var "{EVENTS_SIGNAL}"
+public_flat_rd -module "weft_counters" -var "{EVENTS_SIGNAL}"
 """
 """What a tracing build adds to it: keeps that register accessible."""
 
