@@ -15,21 +15,14 @@ from ...hdl.accelerator import Accelerator
 from ...hdl.config import Config
 from .build import cache_directory, locked
 
-__all__ = ["EVENTS_SIGNAL", "TRACE_CONTROL", "VERILATOR_CONTROL", "accelerator_verilog"]
+__all__ = ["EVENTS_SIGNAL", "accelerator_verilog", "verilator_control"]
 
 EVENTS_SIGNAL = "event_"
 """Register of the counters that holds the last cycle's events, a bit for each counter."""
 
-VERILATOR_CONTROL = """\
-`verilator_config
-no_inline -module "weft_row*"
-"""
-"""Verilator control file of all builds: compiles the rows of the array once, not each."""
-
-TRACE_CONTROL = f"""\
-public_flat_rd -module "weft_counters" -var "{EVENTS_SIGNAL}"
-"""
-"""What a tracing build adds to it: keeps that register accessible."""
+TRACED_ELEMENTS = 64
+"""Processing elements of the largest array whose inside is in a waveform; that of a larger one
+would be most of a file of many gigabytes."""
 
 
 @functools.cache
@@ -64,3 +57,17 @@ def _write(path: Path, text: str) -> None:
     ) as file:
         file.write(text)
     os.replace(file.name, path)
+
+
+def verilator_control(config: Config, *, trace: bool) -> str:
+    """The Verilator control file: rows of the array are compiled once, not each.
+
+    A tracing build keeps the counters' events accessible and leaves the inside of a large array
+    out of the waveform.
+    """
+    lines = ["`verilator_config", 'no_inline -module "weft_row*"']
+    if trace:
+        lines.append(f'public_flat_rd -module "weft_counters" -var "{EVENTS_SIGNAL}"')
+        if config.rows * config.cols > TRACED_ELEMENTS:
+            lines.append('tracing_off -scope "*.mesh*"')
+    return "\n".join(lines) + "\n"

@@ -15,7 +15,7 @@ from ...hdl.config import Config
 from ...hdl.registers import register
 from ..job import Job, JobResult
 from .build import build_library
-from .design import EVENTS_SIGNAL, TRACE_CONTROL, VERILATOR_CONTROL, accelerator_verilog
+from .design import EVENTS_SIGNAL, accelerator_verilog, verilator_control
 
 __all__ = ["AxiViolation", "VerilatedTransport"]
 
@@ -117,7 +117,7 @@ class VerilatedTransport:
         self._handle: int | None = None
         generated = verilog is None
         text = accelerator_verilog(config) if verilog is None else verilog
-        control = VERILATOR_CONTROL + (TRACE_CONTROL if trace is not None else "")
+        control = verilator_control(config, trace=trace is not None)
         self._library = _load(
             build_library(
                 text,
