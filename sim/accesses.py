@@ -169,6 +169,8 @@ class TransferAccess:
         Bytes of one row; 0 touches no DRAM.
     offsets : numpy.ndarray
         ``[count_y, count_x]`` byte offsets of the rows in the segment.
+    pad_before, pad_after : int
+        Fill words around each group.
     """
 
     memory: Memory
@@ -177,6 +179,8 @@ class TransferAccess:
     row_words: int
     bytes: int
     offsets: IntArray
+    pad_before: int = 0
+    pad_after: int = 0
 
     def range_fault(self, config: Config) -> int | None:
         """The first word at or beyond the memory's depth, or None."""
@@ -185,13 +189,35 @@ class TransferAccess:
 
     def segment_fault(self, limit: int) -> int | None:
         """The offset of the first row that leaves the segment, or None."""
+        row = self._segment_row(limit)
+        return None if row is None else int(self.offsets.reshape(-1)[row])
+
+    def _segment_row(self, limit: int) -> int | None:
+        """The number of the first row that leaves the segment, or None."""
         if not self.bytes:
             return None
         low, high = int(self.offsets.min()), int(self.offsets.max())
         if low >= 0 and high + self.bytes <= limit:
             return None
         flat = self.offsets.reshape(-1)
-        return int(flat[np.flatnonzero((flat < 0) | (flat + self.bytes > limit))[0]])
+        return int(np.flatnonzero((flat < 0) | (flat + self.bytes > limit))[0])
+
+    def is_range_first(self, config: Config, limit: int) -> bool:
+        """Whether the memory ends before the segment does, in the order the hardware checks.
+
+        Row by row; within a row the padding before it, then the segment, then its words and the
+        padding after it.
+        """
+        depth = memory_depth(config, self.memory)
+        if self.address + self.words <= depth:
+            return False
+        row = self._segment_row(limit)
+        if row is None:
+            return True
+        y, x = divmod(row, self.offsets.shape[1])
+        group = self.pad_before + self.offsets.shape[1] * self.row_words + self.pad_after
+        body = self.address + y * group + self.pad_before + x * self.row_words
+        return body > depth
 
 
 def transfer_access(config: Config, i: Instruction) -> TransferAccess:
@@ -199,14 +225,16 @@ def transfer_access(config: Config, i: Instruction) -> TransferAccess:
     memory = Memory(i["memory"])
     size, width = i["bytes"], word_bytes(config, memory)
     row_words = max(1, -(-size // width))
-    padding = i["pad_before"] + i["pad_after"] if i.opcode is Opcode.LOAD else 0
-    words = i["count_y"] * (padding + i["count_x"] * row_words)
+    before, after = (i["pad_before"], i["pad_after"]) if i.opcode is Opcode.LOAD else (0, 0)
+    words = i["count_y"] * (before + i["count_x"] * row_words + after)
     offsets = (
         i["offset"]
         + _axis(i["count_y"], i["stride_y"])[:, None]
         + _axis(i["count_x"], i["stride_x"])
     )
-    return TransferAccess(memory, i["address"], words, row_words, size, offsets)
+    return TransferAccess(
+        memory, i["address"], words, row_words, size, offsets, before, after
+    )
 
 
 def axi_beats(addresses: IntArray, size: int, beat: int) -> int:

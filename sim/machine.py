@@ -171,7 +171,7 @@ class Machine:
         segment = self.segments.get(i["segment"], Segment(0, 0))
         offset = access.segment_fault(segment.limit)
         word = access.range_fault(self.config)
-        if offset is not None:
+        if offset is not None and not access.is_range_first(self.config, segment.limit):
             raise Fault(ErrorCode.SEGMENT_LIMIT, source, index, offset & 0xFFFF_FFFF)
         if word is not None:
             raise Fault(ErrorCode.MEMORY_RANGE, source, index, fault_address(access.memory, word))
