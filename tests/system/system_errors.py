@@ -40,8 +40,9 @@ class ErrorCases:
         """Every kind once or more."""
         for kind in (
             self.illegal, self.reserved_bits, self.not_configured, self.ranges, self.segments,
-            self.both, self.several, self.program_addresses, self.read_responses, self.write_responses,
-            self.fetch_responses, self.overflows, self.deadlocks, self.beyond_memory,
+            self.both, self.several, self.program_addresses, self.read_responses,
+            self.write_responses, self.fetch_responses, self.overflows, self.deadlocks,
+            self.beyond_memory,
         ):
             for case in kind():
                 assert case.error is not None, case.name
