@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 from cocotb.triggers import FallingEdge, First, Timer
@@ -103,7 +102,7 @@ class System:
             error.add_note(f"in {case.name}, {self.axi.mood}, after {self.done} programs")
             raise
 
-    async def soft_reset(self, check: Callable[[], None] | None = None) -> None:
+    async def soft_reset(self) -> None:
         """Reset, wait until it is over and look at the state it leaves."""
         await self.write("CONTROL", SOFT_RESET)
         for _ in range(20_000):

@@ -7,11 +7,19 @@ from system_cases import DEFAULT_SIZES, FULL_SIZES, system_config
 from weft.sim.bench.runner import run_bench
 from weft.sim.rtl.design import accelerator_verilog
 
-QUICK = {"products": 6, "programs": 4}
 LONG = {"products": 60, "programs": 60}
 
 
-def run(size, simulator, *, products, programs, adversarial=(0, 3)):
+def quick(size, simulator):
+    """Amounts of work for a few seconds: Icarus is slow, Verilator slow to build."""
+    if simulator == "verilator":
+        return {"products": 8, "programs": 5, "adversarial": (0, 3)}
+    if size == "16x16":
+        return {"products": 2, "programs": 1, "adversarial": ()}
+    return {"products": 4, "programs": 2, "adversarial": (3,)}
+
+
+def run(size, simulator, *, products, programs, adversarial):
     config = system_config(size)
     run_bench(
         accelerator_verilog(config),
@@ -27,7 +35,7 @@ def run(size, simulator, *, products, programs, adversarial=(0, 3)):
 
 @pytest.mark.parametrize("size", DEFAULT_SIZES)
 def test_programs(size, simulator):
-    run(size, simulator, **QUICK)
+    run(size, simulator, **quick(size, simulator))
 
 
 @pytest.mark.full
