@@ -54,21 +54,23 @@ def every_error(size, seed):
 
 
 @pytest.mark.parametrize("size", ["4x4", "5x7"])
-def test_every_error(size):
+def test_every_error(size, record_property):
     seed = choose_seed()
     found = every_error(size, seed)
     print(f"{size}: {sum(found.values())} errors, each with recovery: {dict(found)}")
+    record_property("covered: errors with recovery", sum(found.values()))
     assert set(found) == ALL_CODES
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("size", ["1x1", "2x3", "4x4", "5x7", "8x8", "16x16", "16x4", "4x16"])
-def test_every_error_often(size):
+def test_every_error_often(size, record_property):
     seed = choose_seed()
     total = Counter()
     for number in range(5):
         total += every_error(size, seed + number)
     print(f"{size}: {sum(total.values())} errors, each with recovery: {dict(total)}")
+    record_property("covered: errors with recovery", sum(total.values()))
     assert set(total) == ALL_CODES
 
 
@@ -93,14 +95,16 @@ def resets_at_random(size, moments, seed):
 
 
 @pytest.mark.parametrize("size", ["4x4", "5x7"])
-def test_soft_reset_at_any_moment(size):
+def test_soft_reset_at_any_moment(size, record_property):
     resets_at_random(size, 60, choose_seed())
+    record_property("covered: soft resets with recovery", 60)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("size", ["1x1", "2x3", "8x8", "16x16", "16x4", "4x16"])
-def test_many_soft_resets(size):
+def test_many_soft_resets(size, record_property):
     resets_at_random(size, 200, choose_seed())
+    record_property("covered: soft resets with recovery", 200)
 
 
 def test_memory_that_answers_too_late():

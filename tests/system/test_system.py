@@ -19,7 +19,7 @@ def quick(size, simulator):
     return {"products": 4, "programs": 2, "adversarial": (3,)}
 
 
-def run(size, simulator, *, products, programs, adversarial):
+def run(size, simulator, record, *, products, programs, adversarial):
     config = system_config(size)
     run_bench(
         accelerator_verilog(config),
@@ -31,14 +31,16 @@ def run(size, simulator, *, products, programs, adversarial):
             "adversarial": list(adversarial),
         },
     )
+    record("covered: products in cocotb", products + len(adversarial))
+    record("covered: random programs in cocotb", programs)
 
 
 @pytest.mark.parametrize("size", DEFAULT_SIZES)
-def test_programs(size, simulator):
-    run(size, simulator, **quick(size, simulator))
+def test_programs(size, simulator, record_property):
+    run(size, simulator, record_property, **quick(size, simulator))
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("size", DEFAULT_SIZES + FULL_SIZES)
-def test_many_programs(size, simulator):
-    run(size, simulator, **LONG, adversarial=(0, 1, 2, 3))
+def test_many_programs(size, simulator, record_property):
+    run(size, simulator, record_property, **LONG, adversarial=(0, 1, 2, 3))

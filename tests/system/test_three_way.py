@@ -27,7 +27,7 @@ MOODS = ({"latency": 30}, {"latency": 1, "stall_probability": 0.3},
          {"latency": 9, "stall_probability": 0.7})
 
 
-def three_ways(size, products, programs):
+def three_ways(size, record, products, programs):
     """Run on one configuration with every mood of the memory."""
     config = system_config(size)
     seed = choose_seed()
@@ -53,20 +53,22 @@ def three_ways(size, products, programs):
         f"{size}: {done} programs three ways ({products} products, {programs} random programs), "
         f"{cycles} cycles, {time.perf_counter() - began:.1f} s"
     )
+    record("covered: products three ways on RTL", products + len(MOODS))
+    record("covered: random programs simulator = RTL", programs)
 
 
 @pytest.mark.parametrize("size", ["1x1", "4x4", "5x7", "16x4"])
-def test_three_ways(size):
-    three_ways(size, products=30, programs=30)
+def test_three_ways(size, record_property):
+    three_ways(size, record_property, products=30, programs=30)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("size", DEFAULT_SIZES + FULL_SIZES)
-def test_three_ways_at_length(size):
-    three_ways(size, products=60, programs=60)
+def test_three_ways_at_length(size, record_property):
+    three_ways(size, record_property, products=60, programs=60)
 
 
-def random_products(count):
+def random_products(count, record):
     """Products on random configurations, simulator against NumPy; returns configurations."""
     seed = choose_seed()
     generator = random.Random(seed)
@@ -77,14 +79,15 @@ def random_products(count):
             configs += 1
         gemm_case(config, *random_shape(config, generator.getrandbits(30)),
                   generator.getrandbits(30))
+    record("covered: products simulator = reference", count)
     print(f"{count} products on {configs} configurations, simulator equal to reference")
 
 
-def test_random_products():
-    random_products(300)
+def test_random_products(record_property):
+    random_products(300, record_property)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("part", range(10))
-def test_ten_thousand_random_products(part):
-    random_products(1000)
+def test_ten_thousand_random_products(part, record_property):
+    random_products(1000, record_property)
