@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..hdl.accelerator import Accelerator
-from ..hdl.array import SystolicArray
 from ..hdl.config import Config
+from ..hdl.stream_array import StreamArray
 from .fusesoc import core_file
 from .header import c_header
 from .manifest import manifest, manifest_text
@@ -20,15 +20,13 @@ from .verilog import emit
 
 __all__ = ["MODULES", "generate"]
 
-MODULES = {"accelerator": "weft_accelerator", "array": "weft_systolic_array"}
+MODULES = {"accelerator": "weft_accelerator", "array": "weft_array"}
 """Module name by top."""
 
 
 def _component(config: Config, top: str) -> Any:
     if top == "array":
-        return SystolicArray(
-            rows=config.rows, cols=config.cols, partial_sum_width=config.partial_sum_width
-        )
+        return StreamArray(config)
     return Accelerator(config)
 
 
@@ -43,7 +41,7 @@ def generate(config: Config, top: str, directory: str | os.PathLike[str]) -> dic
     config : Config
         What to generate.
     top : str
-        ``accelerator`` (AXI4 and AXI4-Lite ports) or ``array`` (the bare array with streams).
+        ``accelerator`` (AXI4 and AXI4-Lite ports) or ``array`` (bare, with AXI4-Stream ports).
     directory : path
         Where to; made if it does not exist.
 

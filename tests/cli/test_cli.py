@@ -40,7 +40,7 @@ def test_generate(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         capfd, "generate", "--rows", "3", "--cols", "2", "--top", "array", "-o", str(folder)
     )
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert value["module"] == manifest["module"] == "weft_systolic_array"
+    assert value["module"] == manifest["module"] == "weft_array"
     assert value["files"] == manifest["files"]
     assert value["config"]["rows"] == 3
     assert value["directory"] == str(folder)

@@ -29,6 +29,6 @@ def test_accelerator_core() -> None:
 
 
 def test_array_core_has_no_software() -> None:
-    core = yaml.safe_load(core_file(Config(), module="weft_systolic_array"))
+    core = yaml.safe_load(core_file(Config(), module="weft_array"))
     assert list(core["filesets"]) == ["rtl"]
     assert core["targets"]["default"]["filesets"] == ["rtl"]

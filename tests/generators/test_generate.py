@@ -20,7 +20,7 @@ from weft.hdl.config import Config
 from weft.sim.tools import find_verilator, verilator_environment
 
 FILES = {
-    "array": {"weft_systolic_array.v", "manifest.json", "config.yaml", "weft.core"},
+    "array": {"weft_array.v", "manifest.json", "config.yaml", "weft.core"},
     "accelerator": {
         "weft_accelerator.v", "manifest.json", "config.yaml", "weft.core", "weft_registers.h",
         "weft.svd", "registers.md",
@@ -90,7 +90,7 @@ def test_large_array_is_fast_and_small(tmp_path: Path) -> None:
     began = time.process_time()
     values = generate(Config(rows=128, cols=128), "array", tmp_path)
     assert time.process_time() - began < 6  # 3 s are the aim, on a machine of its own
-    assert values["files"]["weft_systolic_array.v"]["bytes"] <= 200_000
+    assert values["files"]["weft_array.v"]["bytes"] <= 200_000
 
 
 def test_nothing_appears_when_generation_fails(
