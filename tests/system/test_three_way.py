@@ -75,7 +75,7 @@ def random_products(count, record):
     configs = 0
     for number in range(count):
         if number % 20 == 0:
-            config = random_config(generator.getrandbits(30), largest=17)
+            config = random_config(generator.getrandbits(30), largest=16)
             configs += 1
         gemm_case(config, *random_shape(config, generator.getrandbits(30)),
                   generator.getrandbits(30))
