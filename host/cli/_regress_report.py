@@ -54,11 +54,15 @@ def print_summary(console: Console, result: dict[str, Any]) -> None:
         console.print(f"{count:,} {what}")
     verdict = "[green]passed[/green]" if result["ok"] else "[bold red]FAILED[/bold red]"
     console.print(
-        f"{verdict}: {result['passed']:,} passed, {result['failed']:,} failed, "
-        f"{result['skipped']:,} skipped in {result['seconds']:.0f} s; simulator: "
+        f"{verdict} in {result['seconds']:.0f} s; simulator: "
         f"{result['simulator']}{', full' if result['full'] else ''}"
     )
     console.print(f"report: {result['report']}", soft_wrap=True)
+    console.print(
+        f"tests: {result['passed']} passed, {result['failed']} failed, "
+        f"{result['skipped']} skipped",
+        highlight=False,
+    )
 
 
 _PAGE = """\
