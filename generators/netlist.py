@@ -75,7 +75,7 @@ def clean(text: str, ports: dict[str, tuple[str, ...]]) -> str:
         RTLIL as Amaranth writes it.
     ports : dict
         For modules whose port order matters: the names in order. ``clk`` and ``rst`` come first in
-        every module, and are removed from a module listed here that uses neither.
+        every module, and are removed from a module listed here unless they are in the list.
 
     Returns
     -------
@@ -189,8 +189,8 @@ class _Module:
     def _drop_unused(self) -> set[str]:
         dead = {token for token in self._wires if self._dead(token)}
         clock = {"\\clk", "\\rst"}
-        if self._order is not None and not any(self._uses[token] for token in clock):
-            dead |= clock & set(self._wires)
+        if self._order is not None:
+            dead |= (clock - {"\\" + port for port in self._order}) & set(self._wires)
         return dead
 
     def _rename(self, text: str) -> str:

@@ -139,7 +139,7 @@ class Chain(wiring.Component):
         """Write the definition for a library; called by :meth:`ModuleLibrary.define`."""
         stage = library.define(self._first, self._first.module_name, platform)
         self._MustUse__used = True
-        clock = ("clk", "rst") if stage.clocked else ()
+        clock = stage.clock
         lines = [f"module \\{name}"]
         members = self.signature.members
         for number, port in enumerate((*clock, *members), 1):
@@ -159,7 +159,7 @@ class Chain(wiring.Component):
                 body.append(f"    connect \\{port} {wire}")
             body.append("  end")
         text = "\n".join([*lines, *body, "end\n"])
-        return Definition(name, text, stage.clocked, (*clock, *members), self)
+        return Definition(name, text, clock, tuple(members), self)
 
     def _wire(self, index: int, port: str) -> str:
         if port in self.links and index > 0:

@@ -70,17 +70,17 @@ class Definition:
         Module name.
     text : str
         RTLIL of the module and of those of its sub-modules that have no definition of their own.
-    clocked : bool
-        Whether the module has the ports ``clk`` and ``rst``.
+    clock : tuple of str
+        Which of the ports ``clk`` and ``rst`` the module has.
     ports : tuple of str
-        Port names in the order in which they are to be declared.
+        Other port names in the order in which they are to be declared.
     component : wiring.Component
         The component that was elaborated.
     """
 
     name: str
     text: str
-    clocked: bool
+    clock: tuple[str, ...]
     ports: tuple[str, ...]
     component: Any
 
@@ -237,8 +237,9 @@ class ModuleLibrary:
                 f"{type(component).__qualname__} needs the ports {sorted(extra - set(ports))} of "
                 f"another clock domain; an emitted module has only 'sync' (clk and rst)"
             )
-        clocked = len(re.findall(r"\\(?:clk|rst) \[0\]", top)) > 0
-        return Definition(name, text, clocked, tuple(ports), component)
+        clock = tuple(port for port in _CLOCK_PORTS if f"\\{port} [0]" in top)
+        members = tuple(port for port in ports if port not in _CLOCK_PORTS)
+        return Definition(name, text, clock, members, component)
 
 
 class Once(Elaboratable):
@@ -303,8 +304,9 @@ class Once(Elaboratable):
             definition = library.define(self.component, module_name, platform)
         self.component._MustUse__used = True
         ports: dict[str, Any] = {}
-        if definition.clocked:
+        if "clk" in definition.clock:
             ports["i_clk"] = ClockSignal()
+        if "rst" in definition.clock:
             ports["i_rst"] = ResetSignal(allow_reset_less=True)
         for port, (value, is_input) in flat_ports(self.component).items():
             ports[("i_" if is_input else "o_") + port] = value

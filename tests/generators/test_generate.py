@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -22,8 +23,13 @@ from weft.sim.tools import find_verilator, verilator_environment
 FILES = {
     "array": {"weft_array.v", "manifest.json", "config.yaml", "weft.core"},
     "accelerator": {
-        "weft_accelerator.v", "manifest.json", "config.yaml", "weft.core", "weft_registers.h",
-        "weft.svd", "registers.md",
+        "weft_accelerator.v",
+        "manifest.json",
+        "config.yaml",
+        "weft.core",
+        "weft_registers.h",
+        "weft.svd",
+        "registers.md",
     },
 }
 TOPS = sorted(MODULES)
@@ -57,11 +63,12 @@ def test_files_and_manifest(tmp_path: Path, top: str) -> None:
 def test_ports_are_those_of_the_verilog(tmp_path: Path, top: str) -> None:
     values = generate(SMALL, top, tmp_path)
     text = (tmp_path / f"{MODULES[top]}.v").read_text()
-    start = text.index(f"module {MODULES[top]}(")
+    start = text.index(f"module {MODULES[top]} (")
     body = text[start : text.index("endmodule", start)]
     for port in values["ports"]:
         width = "" if port["width"] == 1 else f"[{port['width'] - 1}:0] "
-        assert f"{port['direction']} {width}{port['name']};" in body, port
+        declaration = rf"^  {port['direction']} (wire|reg) {re.escape(width)}{port['name']}\b"
+        assert re.search(declaration, body, re.M), port
     assert body.count("\n  input ") + body.count("\n  output ") == len(values["ports"])
 
 
@@ -70,7 +77,8 @@ def test_same_bytes_from_different_processes(tmp_path: Path, top: str) -> None:
     for seed in ("1", "2"):
         subprocess.run(
             [sys.executable, "-c", GENERATE, top, str(tmp_path / seed)],
-            check=True, env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
         )
     for name in FILES[top]:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
@@ -81,7 +89,10 @@ def test_no_lint_but_the_waived(tmp_path: Path, top: str) -> None:
     generate(SMALL, top, tmp_path)
     done = subprocess.run(
         [find_verilator(), "--lint-only", *verilator_flags(), f"{MODULES[top]}.v"],
-        cwd=tmp_path, env=verilator_environment(), capture_output=True, text=True,
+        cwd=tmp_path,
+        env=verilator_environment(),
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0 and not done.stderr, done.stderr
 
