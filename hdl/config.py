@@ -79,7 +79,7 @@ class Config:
         Words of the accumulator, each ``cols`` integers. Power of two. Two banks, halved by the
         top address bit: the array updates one while the store unit reads the other.
     accumulator_width : int
-        Bits of one accumulator element. Must hold ``max_reduction_depth`` products.
+        Bits of one accumulator element. Must hold ``max_reduction_depth`` products, and ``rows``.
     max_reduction_depth : int
         The longest reduction a program may run, in products.
     axi_width : int
@@ -136,15 +136,16 @@ class Config:
         if self.accumulator_width < needed:
             raise ConfigurationError(
                 f"accumulator_width must be at least {needed} to hold "
-                f"{self.max_reduction_depth} products of int8 without overflow, not "
-                f"{self.accumulator_width}; widen it or lower max_reduction_depth"
+                f"{self._deepest_sum} products of int8 without overflow, not "
+                f"{self.accumulator_width}; widen it or lower "
+                f"{'max_reduction_depth' if self.max_reduction_depth > self.rows else 'rows'}"
             )
         if self.weight_depth < self.rows:
             raise ConfigurationError(
                 f"weight_depth must be at least rows ({self.rows}) to hold one tile of weights, "
                 f"not {self.weight_depth}"
             )
-        if isinstance(self.axi_width, bool) or self.axi_width not in AXI_WIDTHS:
+        if not isinstance(self.axi_width, int) or self.axi_width not in AXI_WIDTHS:
             raise ConfigurationError(
                 f"axi_width must be one of {', '.join(map(str, AXI_WIDTHS))}, "
                 f"not {self.axi_width!r}"
@@ -154,7 +155,7 @@ class Config:
         _power_of_two("read_outstanding", self.read_outstanding, 1, 256)
         _power_of_two("write_outstanding", self.write_outstanding, 1, 256)
         _power_of_two("queue_depth", self.queue_depth, 2, 64)
-        if self.vector_lanes != 0:
+        if isinstance(self.vector_lanes, bool) or self.vector_lanes != 0:
             raise ConfigurationError(
                 f"vector_lanes must be 0, not {self.vector_lanes!r}: "
                 "the vector unit is not in this configuration"
@@ -163,9 +164,15 @@ class Config:
     # Derived values. Each is a property so that no two places compute it.
 
     @property
+    def _deepest_sum(self) -> int:
+        """Products that an accumulator element must hold: a pass adds ``rows`` in any case."""
+        return max(self.max_reduction_depth, self.rows)
+
+    @property
     def required_accumulator_width(self) -> int:
-        """Bits that hold ``max_reduction_depth`` products of two int8 (at most 2**14 each)."""
-        return (self.max_reduction_depth << 14).bit_length() + 1
+        """Bits that hold ``max_reduction_depth`` products of two int8 (at most 2**14 each), and a
+        partial sum."""
+        return (self._deepest_sum << 14).bit_length() + 1
 
     @property
     def partial_sum_width(self) -> int:
@@ -221,10 +228,10 @@ class Config:
     @classmethod
     def from_yaml(cls, source: str | Path) -> Config:
         """A configuration from a YAML file (a `Path`) or YAML text (a `str`)."""
-        text = source.read_text() if isinstance(source, Path) else source
         try:
+            text = source.read_text(encoding="utf-8") if isinstance(source, Path) else source
             values = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"the configuration is not valid YAML: {error}") from error
         return cls.from_dict({} if values is None else values)
 

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configurations: what is legal, what an error says, YAML."""
+
+import dataclasses
+
+import pytest
+
+from weft.hdl.config import PRESETS, Config, ConfigurationError
+from weft.hdl.memory.accumulator import Accumulator
+
+ILLEGAL = [
+    ("rows", 0, "from 1 to 256"),
+    ("rows", 257, "from 1 to 256"),
+    ("cols", 4.0, "from 1 to 256"),
+    ("cols", True, "from 1 to 256"),
+    ("dataflow", "output-stationary", "'weight-stationary'"),
+    ("activation_depth", 8, "from 16 to 65536"),
+    ("activation_depth", 1000, "the next power of two is 1024"),
+    ("weight_depth", 131072, "from 16 to 65536"),
+    ("weight_depth", 8, "power of two"),
+    ("accumulator_depth", "64", "power of two"),
+    ("accumulator_width", 31, "at least 32"),
+    ("accumulator_width", 33, "from 16 to 32"),
+    ("max_reduction_depth", 131072, "from 1 to 131071"),
+    ("axi_width", 48, "one of 32, 64, 128, 256"),
+    ("axi_width", 128.0, "one of 32, 64, 128, 256"),
+    ("axi_address_width", 31, "from 32 to 64"),
+    ("max_burst_beats", 512, "from 1 to 256"),
+    ("read_outstanding", 3, "the next power of two is 4"),
+    ("write_outstanding", 0, "from 1 to 256"),
+    ("queue_depth", 1, "from 2 to 64"),
+    ("vector_lanes", 4, "not in this configuration"),
+    ("vector_lanes", False, "must be 0"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), ILLEGAL)
+def test_illegal_values(name, value, message):
+    with pytest.raises(ConfigurationError) as caught:
+        Config(**{name: value})
+    text = str(caught.value)
+    assert text.startswith(f"{name} must be") and message in text and str(value) in text
+
+
+def test_every_parameter_has_an_illegal_value():
+    assert {name for name, _, _ in ILLEGAL} == {item.name for item in dataclasses.fields(Config)}
+
+
+def test_a_tile_fits_the_weight_scratchpad():
+    Config(rows=16, weight_depth=16)
+    with pytest.raises(ConfigurationError, match=r"weight_depth must be at least rows \(17\)"):
+        Config(rows=17, weight_depth=16)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 16, 255, 256])
+@pytest.mark.parametrize("depth", [1, 2, 3, 255, 256, 4096, 131071])
+def test_narrowest_accumulator_can_be_built(rows, depth):
+    """The deepest reduction and the partial sum of one pass both fit, and not in a bit less."""
+    config = Config(rows=rows, max_reduction_depth=depth)
+    width = config.required_accumulator_width
+    assert max(rows, depth) * 2**14 < 2 ** (width - 1) <= 2 * max(rows, depth) * 2**14
+    narrow = config.replace(accumulator_width=width)
+    Accumulator(
+        cols=1, width=narrow.accumulator_width, depth=16, data_width=narrow.partial_sum_width
+    )
+    if width > 16:
+        culprit = "max_reduction_depth" if depth > rows else "rows"
+        with pytest.raises(ConfigurationError, match=f"at least {width} .*lower {culprit}$"):
+            config.replace(accumulator_width=width - 1)
+
+
+def test_yaml_round_trip(tmp_path):
+    for name in PRESETS:
+        config = Config.preset(name, cols=3)
+        path = tmp_path / "config.yaml"
+        path.write_text(config.to_yaml())
+        assert Config.from_yaml(path) == Config.from_yaml(config.to_yaml()) == config
+    assert Config.from_yaml("") == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rowz: 4", "did you mean 'rows'"),
+        ("rows: [1", "not valid YAML"),
+        ("- rows", "must be a mapping"),
+        ("rows: '4'", "not '4'"),
+        ("4: rows", "4 is not a configuration parameter"),
+    ],
+)
+def test_bad_yaml(text, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Config.from_yaml(text)
+
+
+def test_file_that_is_no_text(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(ConfigurationError, match="not valid YAML: .*utf-8"):
+        Config.from_yaml(path)
+
+
+def test_unknown_preset():
+    with pytest.raises(ConfigurationError, match="tiny, small, default, large, not 'huge'"):
+        Config.preset("huge")
