@@ -33,7 +33,11 @@ def command(
     """Assemble FILE. docs/isa.md lists the instructions and their fields."""
     from ..compiler.assembler import assemble
 
-    program = assemble(file.read_text(encoding="utf-8"), config)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"{file} is not assembler text: {error}") from error
+    program = assemble(text, config)
     program.name = program.name or file.stem
     content = program.to_bytes() if bare else program.to_file_bytes()
     target.write_bytes(content)

@@ -37,7 +37,7 @@ TARGETS = ("reference", "simulator", "rtl", "cocotb")
 @click.option("--m", type=click.IntRange(min=1), help="Rows of A and C.  [default: 128]")
 @click.option("--n", type=click.IntRange(min=1), help="Columns of B and C.  [default: 256]")
 @click.option("--k", type=click.IntRange(min=1), help="Columns of A, rows of B.  [default: 256]")
-@click.option("--seed", type=int, default=0, show_default=True,
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="Seed of random operands and of stalls.")
 @click.option("--a", "file_a", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="int8 [M, K], a NumPy file.")
@@ -70,6 +70,8 @@ def command(
 
     if trace is not None and target != "rtl":
         raise click.UsageError(f"--trace needs --target rtl, not {target}")
+    if save is not None and not save.absolute().parent.is_dir():
+        raise click.UsageError(f"--save: there is no directory {save.parent}")
     a, b = _operands(m, n, k, seed, file_a, file_b)
     options: dict[str, Any] = {}
     if target == "rtl":

@@ -123,6 +123,23 @@ def test_trace_needs_rtl(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> N
     assert value["error"]["message"] == "--trace needs --target rtl, not simulator"
 
 
+def test_gemm_refuses_before_it_starts(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    save = str(tmp_path / "missing" / "c.npy")
+    for arguments, message in (
+        (["--save", save], "--save: there is no directory"),
+        (["--seed", "-1"], "Invalid value for '--seed'"),
+    ):
+        value = run_json(capfd, "gemm", "--target", "simulator", *arguments, status=1)
+        assert value["error"]["message"].startswith(message)
+
+
+def test_asm_of_a_file_that_is_no_text(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    source = tmp_path / "p.s"
+    source.write_bytes(b"\x93NUMPY\xff")
+    value = run_json(capfd, "asm", str(source), "-o", str(tmp_path / "p.weft"), status=1)
+    assert value["error"]["message"].startswith(f"{source} is not assembler text")
+
+
 def test_asm_disasm_check(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     source, program, bare = tmp_path / "p.s", tmp_path / "p.weft", tmp_path / "p.bin"
     source.write_text(PROGRAM)
