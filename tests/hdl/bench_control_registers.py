@@ -301,6 +301,36 @@ async def interrupt(dut):
 
 
 @cocotb.test()
+async def event_in_the_cycle_in_which_it_is_cleared(dut):
+    """An event that comes any number of cycles after a write that clears it: none is lost."""
+    port = await begin(dut, stalls=0)
+    status = register("IRQ_STATUS").offset
+    await port.write(register("IRQ_ENABLE").offset, 3)
+    for bit, event in ((1, dut.done_event), (2, dut.error_event)):
+        low_cycles, left = [], []
+        for delay in range(24):
+            event.value = 1
+            await cycles(dut)
+            event.value = 0
+            await cycles(dut, 2)
+            writing = cocotb.start_soon(port.write(status, bit))
+            low_cycles.append(0)
+            for cycle in range(32):
+                event.value = int(cycle == delay)
+                await cycles(dut)
+                low_cycles[-1] += 1 - int(dut.irq.value)
+            assert await writing == OKAY
+            left.append((await port.read(status))[1])
+            assert await port.write(status, 3) == OKAY
+        same = left.index(bit)
+        assert 0 < same < 20
+        assert left == [0] * same + [bit] * (24 - same)
+        # In the very cycle the bit stays set; n cycles later the interrupt was low for n cycles.
+        assert low_cycles[same:] == list(range(24 - same))
+        assert all(low_cycles[:same])
+
+
+@cocotb.test()
 async def reads_and_writes_at_the_same_time(dut):
     port = await begin(dut, stalls=0.3)
     low, high = register("SEGMENT2_LIMIT").offset, register("SEGMENT5_LIMIT").offset

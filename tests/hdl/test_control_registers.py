@@ -20,7 +20,7 @@ def test_control_registers(simulator, address_width):
         simulator=simulator,
         parameters={"config": config.to_dict()},
     )
-    assert result.tests == 8
+    assert result.tests == 9
 
 
 def test_every_register_has_one_place():
