@@ -43,6 +43,17 @@ def test_rtl_counts_cycles_and_equals_numpy(
     assert (tmp_path / "layer1.vcd").stat().st_size > 10_000
 
 
+def test_readme_shows_what_the_command_prints(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "-o", str(tmp_path)]) == 0
+    printed = capfd.readouterr().out
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("$ weft demo\n")[2].partition("```")[0]
+    assert "accuracy" in shown
+    assert printed.startswith(shown)
+
+
 def test_text_says_what_the_host_did(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     status = main(["demo", "--target", "reference", "--images", "10", "-o", str(tmp_path)])
     output = capfd.readouterr().out
