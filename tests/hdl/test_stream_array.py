@@ -7,7 +7,6 @@ from weft.hdl.config import Config
 from weft.hdl.stream_array import StreamArray
 from weft.sim.bench.runner import run_bench
 
-
 CASES = [
     (1, 1, False, "icarus"),
     (5, 7, False, "icarus"),
