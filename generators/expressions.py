@@ -95,6 +95,8 @@ class Node:
         if kind in ("index", "part", "bits"):
             return Node(kind, text, self.width, args, high=self.high, low=self.low)
         if kind == "concat":
+            nested = [arg.args if arg.kind == "concat" else (arg,) for arg in args]
+            args = tuple(item for items in nested for item in items)
             return Node(kind, text, sum(arg.width for arg in args), args)
         if kind == "repeat":
             return Node(kind, text, self.high * args[0].width, args, high=self.high)

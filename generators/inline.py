@@ -16,6 +16,9 @@ from .expressions import LEAVES, Node
 __all__ = ["Inliner", "slice_of"]
 
 _SELF_CONTAINED = LEAVES | {"index", "part", "bits", "concat", "repeat", "compare", "reduce"}
+_ITEM = 90
+"""Longest item of a concatenation that may have a line for each item."""
+
 _SHORT = 30
 """Longest expression that may be repeated instead of having a wire."""
 
@@ -138,8 +141,10 @@ class Inliner:
             Names that must not be read where they are not read now: the targets of the block of
             blocking assignments in which the expression stands.
         """
-        self._room = room - len(show(node))
         self._forbidden = forbidden
+        if node.kind == "concat" and width == node.width:
+            return self._items(node)
+        self._room = room - len(show(node))
         return self._expand(node, max(width, node.width), firm=width >= node.width, whole=True)
 
     def alone(self, node: Node, room: int, forbidden: Collection[str] = ()) -> Node:
@@ -147,6 +152,14 @@ class Inliner:
         self._room = room - len(show(node))
         self._forbidden = forbidden
         return self._alone(node)
+
+    def _items(self, node: Node) -> Node:
+        """Expand a concatenation that may have a line for each item."""
+        items = []
+        for arg in node.args:
+            self._room = _ITEM - len(show(arg))
+            items.append(self._alone(arg))
+        return node.replace(tuple(items))
 
     def _alone(self, node: Node) -> Node:
         return self._expand(node, node.width, firm=False, whole=True)

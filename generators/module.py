@@ -6,11 +6,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .expression_text import show
+from .expression_text import WIDTH, items, packed, show
 from .expressions import Node, Parser, UnsupportedError
-from .statements import WIDTH, If, Statement, parse
+from .statements import If, Statement, parse
 
-__all__ = ["Instance", "ModuleText", "is_anonymous", "packed"]
+__all__ = ["Instance", "ModuleText", "is_anonymous"]
 
 _ANONYMOUS = re.compile(r"_\d+_")
 
@@ -37,23 +37,20 @@ class Instance:
         """Return its text, connections in the order in which the module declares its ports."""
         rank = {port: number for number, port in enumerate(order or ())}
         ports = sorted(self.ports, key=lambda each: rank.get(each[0], len(rank)))
-        words = [f".{port}({show(value) if value else ''})" for port, value in ports]
+        words = [f".{port}({_connected(value)})" for port, value in ports]
         lines = packed(words, "    ")
         head = f"  {self.type} {self.parameters}{self.name} ("
         return [head, *lines, "  );"]
 
 
-def packed(words: list[str], indent: str) -> list[str]:
-    """Return lines of words with commas between them."""
-    lines: list[str] = []
-    for word in words:
-        if lines and len(lines[-1]) + len(word) + 3 <= WIDTH:
-            lines[-1] += f", {word}"
-        else:
-            if lines:
-                lines[-1] += ","
-            lines.append(indent + word)
-    return lines
+def _connected(value: Node | None) -> str:
+    if value is None:
+        return ""
+    text = show(value)
+    if len(text) <= WIDTH - 30 or value.kind != "concat":
+        return text
+    lines = packed(list(items(value)), "      ")
+    return "\n".join(["{", *lines, "    }"])
 
 
 class ModuleText:

@@ -14,12 +14,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from .expression_text import show
+from .expression_text import WIDTH, closed, show
 from .expressions import Node, Parser, UnsupportedError, tokens
 from .inline import Inliner
-from .module import ModuleText, is_anonymous, packed
+from .module import ModuleText, is_anonymous
 from .restructure import count_reads, restructure, targets_of, values
-from .statements import WIDTH, Assign, Statement, rewrite, walk, write
+from .statements import Assign, Statement, rewrite, walk, write
 
 __all__ = ["readable"]
 
@@ -56,13 +56,6 @@ def readable(text: str, descriptions: Mapping[str, str] | None = None) -> str:
         comment = (descriptions or {}).get(match[1])
         parts.append((f"// {comment}\n" if comment else "") + body)
     return "\n\n".join(parts) + "\n"
-
-
-def _assignment(head: str, value: Node) -> list[str]:
-    line = f"{head}{show(value)};"
-    if len(line) <= WIDTH or value.kind != "concat":
-        return [line]
-    return [f"{head}{{", *packed([show(item) for item in value.args], "    "), "  };"]
 
 
 class _Rewriter:
@@ -145,7 +138,7 @@ class _Rewriter:
             used.update(target.names())
         lines = module.head(used)
         for left, right in module.assigns:
-            lines += _assignment(f"  assign {show(left)} = ", right)
+            lines += closed(f"  assign {show(left)} = ", right, ";")
         awake = False
         for clock, body in module.blocks:
             if not clock:

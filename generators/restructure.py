@@ -48,7 +48,9 @@ def values(body: list[Statement]) -> list[Node]:
     found: list[Node] = []
     for statement in walk(body):
         if isinstance(statement, Assign):
-            found += [statement.value, *statement.target.args]
+            found.append(statement.value)
+            for part in _parts(statement.target):
+                found += part.args
         elif isinstance(statement, If):
             found += [condition for condition, _ in statement.branches if condition]
         else:
@@ -58,7 +60,14 @@ def values(body: list[Statement]) -> list[Node]:
 
 def targets_of(body: list[Statement]) -> set[str]:
     """Return the names that a block assigns."""
-    return {each.target.text for each in walk(body) if isinstance(each, Assign)}
+    return {
+        part.text for each in walk(body) if isinstance(each, Assign) for part in _parts(each.target)
+    }
+
+
+def _parts(target: Node) -> tuple[Node, ...]:
+    """Return the wires and slices that an assignment changes."""
+    return target.args if target.kind == "concat" else (target,)
 
 
 def _rename_all(module: ModuleText, table: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from .expression_text import show
+from .expression_text import WIDTH, closed, show
 from .expressions import Node, Parser, UnsupportedError
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "Case",
     "If",
     "Statement",
-    "WIDTH",
     "merge",
     "outline",
     "parse",
@@ -22,9 +21,6 @@ __all__ = [
     "walk",
     "write",
 ]
-
-WIDTH = 110
-"""Characters that a line may have."""
 
 
 @dataclass
@@ -245,11 +241,10 @@ def write(body: list[Statement], indent: str) -> list[str]:
     lines: list[str] = []
     for statement in body:
         if isinstance(statement, Assign):
-            value = show(statement.value)
-            if statement.nonblocking and statement.value.kind == "compare":
-                value = f"({value})"
-            sign = "<=" if statement.nonblocking else "="
-            lines.append(f"{indent}{show(statement.target)} {sign} {value};")
+            wrapped = statement.nonblocking and statement.value.kind == "compare"
+            head = f"{indent}{show(statement.target)} {'<=' if statement.nonblocking else '='} "
+            left, right = ("(", ")") if wrapped else ("", "")
+            lines += closed(head + left, statement.value, right + ";")
         elif isinstance(statement, If):
             lines += _write_if(statement, indent)
         else:

@@ -296,6 +296,10 @@ def test_registers_with_the_same_conditions_share_a_block():
             ["z = s;", "y = {c[8:4], a[3:0]};"],
         ),
         (["wire [7:0] _0_;"], ["_0_ = 8'h1c;", "y = {c[4:0], _0_[5:2]};"], ["y = {c[4:0], 4'h7};"]),
+        (["wire [5:0] _0_;"], ["_0_ = { s, s, s, a[2:0] };", "y = { _0_, s, s, s };"],
+         ["y = {{3{s}}, a[2:0], {3{s}}};"]),
+        (["wire _0_;"], ["_0_ = a[0] & s;", "y = { _0_, _0_, _0_ };"],
+         ["y = {3{a[0] & s}};"]),
         # Nothing reads it.
         (["wire [7:0] _0_;"], ["_0_ = a;", "z = s;"], ["z = s;"]),
         # All slices of a port.
@@ -338,6 +342,19 @@ def test_blocking_targets_are_not_read_early():
     )
     assert "r[1] = _0_;" in text
     assert "assign _0_ = ~r[0];" in text
+
+
+def test_concatenations_are_targets():
+    text = statements(
+        ["reg [3:0] r;", "wire _0_;", "reg [2:0] _1_;", "reg [2:0] q;"],
+        [
+            "assign _0_ = ~ r[0];", "assign z = r[1];", "always @(posedge clk)", "  q <= _1_;",
+            "always @* begin", "  r = 4'h0;", "  { r[3], r[0] } = a[1:0];", "  r[1] = _0_;", "end",
+            "always @* begin", "  _1_ = q;", "  { _1_[2], _1_[0] } = b[1:0];", "end",
+        ],
+    )
+    assert "r[1] = _0_;" in text
+    assert "{q[2], q[0]} <= b[1:0];" in text
 
 
 def test_unknown_constructs_leave_the_module_alone():
