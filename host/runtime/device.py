@@ -63,11 +63,22 @@ class Device(ABC):
         The accelerator.
     dram_bytes : int
         Bytes of its memory.
+
+    Raises
+    ------
+    MemorySizeError
+        If the accelerator's addresses do not reach all of it.
     """
 
     target = ""
 
     def __init__(self, config: Config, *, dram_bytes: int = DEFAULT_DRAM_BYTES) -> None:
+        reachable = 1 << config.axi_address_width
+        if dram_bytes > reachable:
+            raise MemorySizeError(
+                f"dram_bytes must be at most {reachable}, what axi_address_width "
+                f"({config.axi_address_width}) reaches, not {dram_bytes}"
+            )
         self.config = config
         self.dram_bytes = dram_bytes
         self._last_run: Run | None = None

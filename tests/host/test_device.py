@@ -76,6 +76,15 @@ def test_memory_too_small_for_the_layout():
             device.matmul(A, B)
 
 
+@pytest.mark.parametrize("width", [32, 40])
+def test_memory_beyond_the_addresses(width):
+    config = TINY.replace(axi_address_width=width)
+    with weft.open("simulator", config, dram_bytes=1 << width):
+        pass
+    with pytest.raises(errors.MemorySizeError, match=f"dram_bytes must be at most {1 << width},"):
+        weft.open("simulator", config, dram_bytes=(1 << width) + 1)
+
+
 @pytest.mark.parametrize("target", ["reference", "simulator"])
 def test_reduction_too_deep(target):
     with weft.open(target, TINY.replace(max_reduction_depth=2)) as device:
