@@ -40,20 +40,22 @@ def _element_type(code: int) -> str:
     return ELEMENT_TYPES[code]
 
 
+Fields = Mapping[str, tuple[str, Callable[[Any], Any]]]
+
 _activation = ("FusedActivationFunction", _name(ACTIVATIONS, "fused activation"))
 _padding = ("Padding", _name(PADDINGS, "padding"))
-_strides = {"stride_h": ("StrideH", int), "stride_w": ("StrideW", int)}
-_dilations = {"dilation_h": ("DilationHFactor", int), "dilation_w": ("DilationWFactor", int)}
-_resize = {
+_strides: Fields = {"stride_h": ("StrideH", int), "stride_w": ("StrideW", int)}
+_dilations: Fields = {
+    "dilation_h": ("DilationHFactor", int), "dilation_w": ("DilationWFactor", int)
+}
+_resize: Fields = {
     "align_corners": ("AlignCorners", bool), "half_pixel_centers": ("HalfPixelCenters", bool)
 }
-_pool = {
+_pool: Fields = {
     "filter_h": ("FilterHeight", int), "filter_w": ("FilterWidth", int), **_strides,
     "padding": _padding, "activation": _activation,
 }
-_reducer = {"keep_dims": ("KeepDims", bool)}
-
-Fields = Mapping[str, tuple[str, Callable[[Any], Any]]]
+_reducer: Fields = {"keep_dims": ("KeepDims", bool)}
 
 OPTIONS: dict[str, tuple[str, Fields]] = {
     "ADD": ("AddOptions", {"activation": _activation}),

@@ -1,6 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Imports every module that registers kernels."""
 
-from . import convolution, elementwise, fully_connected, pooling, shaping, softmax
+from . import (
+    conversion,
+    convolution,
+    elementwise,
+    fully_connected,
+    movement,
+    pixels,
+    pooling,
+    reduction,
+    shaping,
+    softmax,
+    unary,
+)
 
-__all__ = ["convolution", "elementwise", "fully_connected", "pooling", "shaping", "softmax"]
+__all__ = [
+    "conversion",
+    "convolution",
+    "elementwise",
+    "fully_connected",
+    "movement",
+    "pixels",
+    "pooling",
+    "reduction",
+    "shaping",
+    "softmax",
+    "unary",
+]

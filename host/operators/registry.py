@@ -92,9 +92,17 @@ class Call:
 
     def integers(self, index: int, what: str) -> list[int]:
         """The contents of a constant vector of integers."""
+        if len(self.input(index).shape) > 1:
+            self.malformed(f"{what} must be a vector, not {self.input(index).shape}")
+        return self.integers_of(index, what)
+
+    def integers_of(self, index: int, what: str) -> list[int]:
+        """The contents of a constant tensor of integers, in row-major order."""
         values = self.constant(index, what)
-        if values.dtype.kind not in "iu" or values.ndim > 1:
-            self.malformed(f"{what} must be a vector of integers, not {values.dtype}")
+        if values.dtype.kind not in "iu":
+            self.malformed(f"{what} must be integers, not {values.dtype}")
+        if values.size > 1 << 10:
+            self.malformed(f"{what} has {values.size} elements")
         return [int(value) for value in values.reshape(-1)]
 
     def axis(self, value: int, rank: int) -> int:
