@@ -54,13 +54,20 @@ def _choose(random: np.random.Generator, *values: int) -> int:
     return int(random.choice(values))
 
 
-def random_config(seed: int, *, largest: int = 8) -> Config:
-    """A small configuration with odd array sizes and short memories."""
+def random_config(seed: int, *, largest: int = 8, vector: bool = False) -> Config:
+    """A small configuration with odd array sizes and short memories.
+
+    Parameters
+    ----------
+    vector : bool
+        Whether it has a vector unit; its lanes then divide rows and columns.
+    """
     random = np.random.default_rng(seed)
     rows, cols = (int(n) for n in random.integers(1, largest + 1, 2))
-    return Config(
+    config = Config(
         rows=rows,
         cols=cols,
+        vector_lanes=0,
         activation_depth=_choose(random, 16, 32, 128),
         weight_depth=_choose(random, 16, 32, 128),
         accumulator_depth=_choose(random, 16, 32, 64),
@@ -71,6 +78,17 @@ def random_config(seed: int, *, largest: int = 8) -> Config:
         read_outstanding=_choose(random, 1, 4, 16),
         write_outstanding=_choose(random, 1, 4, 16),
         queue_depth=_choose(random, 2, 4, 8),
+    )
+    if not vector:
+        return config
+    lanes = _choose(random, 1, 2, 3, 4)
+    rows, cols = (lanes * int(n) for n in random.integers(1, max(1, largest // lanes) + 1, 2))
+    return config.replace(
+        rows=rows,
+        cols=cols,
+        vector_lanes=lanes,
+        parameter_depth=_choose(random, 16, 32),
+        requantize=("tflite", "onnx")[_choose(random, 0, 1)],
     )
 
 

@@ -16,7 +16,7 @@ from weft.sim.random_programs import random_config, random_program
 from weft.sim.simulator import Segment, Simulator
 
 CONFIG = Config(rows=2, cols=2, activation_depth=16, weight_depth=16, accumulator_depth=16,
-                max_reduction_depth=8, axi_width=32, queue_depth=2)
+                max_reduction_depth=8, axi_width=32, queue_depth=2, vector_lanes=0)
 SEGMENTS = """
 .segment 0 name=in bytes=64 role=input
 .segment 1 name=out bytes=64 role=output

@@ -94,7 +94,7 @@ def test_text_is_forgiving_about_layout():
         ("LOAD address=70000", "line 1: address must be from 0 to 65535, not 70000"),
         ("LOAD address=x", "line 1: address must be a number, not 'x'"),
         ("LOAD memory=dram", ("memory must be one of activation, weight, accumulator, parameter, "
-                             "not 'dram'")),
+                             "table, not 'dram'")),
         ("LOAD address=1 address=2", "address is given twice"),
         ("LOAD accumulate", "LOAD has no flag 'accumulate' (flags: none)"),
         ("MATMUL fast", "MATMUL has no flag 'fast' (flags: accumulate)"),
