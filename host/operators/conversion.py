@@ -34,7 +34,7 @@ def quantize(call: Call) -> Step:
                 ratio = values[0] / np.float32(y.scale)
             if np.isnan(ratio).any():
                 call.malformed("input has elements that are not numbers")
-            bounded = np.clip(round_half_away(ratio), -(2.0**30), 2.0**30).astype(np.int64)
+            bounded = round_half_away(np.clip(ratio, -(2.0**30), 2.0**30)).astype(np.int64)
             return [np.clip(bounded + y.zero_point, limits.min, limits.max).astype(y.dtype)]
 
         return run

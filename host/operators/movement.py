@@ -174,17 +174,24 @@ def strided_slice(call: Call) -> Step:
         call.malformed(f"begin {begin}, end {end}, strides {step} for shape {x.shape}")
     index: list[slice | int] = []
     for axis, (first, last, stride) in enumerate(zip(begin, end, step, strict=True)):
-        bit = 1 << axis
+        extent, bit = x.shape[axis], 1 << axis
+        lowest, highest = (0, extent) if stride > 0 else (-1, extent - 1)
+        start = min(max(first + extent if first < 0 else first, lowest), highest)
+        if call.attribute("begin_mask", 0) & bit:
+            start = lowest if stride > 0 else highest
         if call.attribute("shrink_axis_mask", 0) & bit:
-            index.append(call.axis(first, x.shape[axis]))
+            if not 0 <= start < extent:
+                call.malformed(f"index {first} of {extent}")
+            index.append(start)
             continue
         if call.attribute("offset", False):
-            last += first
-        index.append(slice(
-            None if call.attribute("begin_mask", 0) & bit else first,
-            None if call.attribute("end_mask", 0) & bit else last,
-            stride,
-        ))
+            last += start
+        stop = min(max(last + extent if last < 0 else last, lowest), highest)
+        if call.attribute("end_mask", 0) & bit:
+            stop = highest if stride > 0 else lowest
+        if not range(start, stop, stride):
+            start, stop = 0, 0
+        index.append(slice(start, None if stop < 0 else stop, stride))
     view = np.broadcast_to(np.zeros((), np.int8), x.shape)[tuple(index)]
     call.shaped(view.shape)
     return lambda values: [np.array(values[0][tuple(index)])]

@@ -44,7 +44,11 @@ def blocks(call: Call) -> Step:
 
 @kernel("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND")
 def batches(call: Call) -> Step:
-    """Blocks of pixels to batches after padding, and back before cropping (NHWC)."""
+    """Blocks of pixels to batches after padding, and back before cropping (NHWC).
+
+    Padding is the zero point, as in TensorFlow Lite; TensorFlow Lite Micro pads with memory that it
+    never initializes (``kernels/space_to_batch_nd_common.cc`` leaves ``output_offset`` unset).
+    """
     call.count(3)
     x, y = call.input(0), call.output
     call.same_type(x, y, scale=False)

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 
 from ..graph import Graph, ModelError, Operator, Tensor
 
-__all__ = ["KERNELS", "Call", "UnsupportedError", "kernel", "prepare"]
+__all__ = [
+    "FLOAT_KERNELS", "KERNELS", "ONNX_KERNELS", "SHARED", "Call", "UnsupportedError",
+    "find_kernel", "kernel", "prepare",
+]
 
 Values = Sequence[Any]
 """Arrays, one for each input; None where it is absent."""
@@ -115,8 +118,9 @@ class Call:
         """Check that tensors have one of the element types and one scale and zero point."""
         for tensor in tensors:
             if tensor.dtype.name not in dtypes:
+                what = "unsupported quantization" if tensor.dtype.kind in "iu" else "not quantized"
                 self.unsupported(
-                    f"{tensor.dtype} {self.operator.kind} is not supported, "
+                    f"{what}: {self.operator.kind} of {tensor.dtype} is not supported, "
                     f"only {' and '.join(dtypes)}"
                 )
             if tensor.quantization is None or tensor.quantization.per_channel:
@@ -149,18 +153,57 @@ class Call:
 Prepare = Callable[[Call], Step]
 
 KERNELS: dict[str, Prepare] = {}
-"""The kernels, by operator kind."""
+"""The integer kernels of convention ``tflite``, by operator kind."""
+
+ONNX_KERNELS: dict[str, Prepare] = {}
+"""The integer kernels of convention ``onnx``."""
+
+FLOAT_KERNELS: dict[str, Prepare] = {}
+"""The kernels for floating-point operands and results, under both conventions."""
+
+SHARED = frozenset({
+    "ARG_MAX", "ARG_MIN", "CONCATENATION", "EXPAND_DIMS", "GATHER", "MAXIMUM", "MINIMUM",
+    "MIRROR_PAD", "PACK", "PAD", "PADV2", "RESHAPE", "SHAPE", "SLICE", "SPLIT", "SPLIT_V",
+    "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE", "UNPACK",
+})
+"""Kinds that only move or compare elements: one kernel for every convention and type."""
+
+_TABLES = {"tflite": KERNELS, "onnx": ONNX_KERNELS, "float": FLOAT_KERNELS}
 
 
-def kernel(*kinds: str) -> Callable[[Prepare], Prepare]:
-    """Register the decorated function as the kernel of operator kinds."""
+def kernel(*kinds: str, convention: str = "tflite") -> Callable[[Prepare], Prepare]:
+    """Register the decorated function as the kernel of operator kinds.
+
+    Parameters
+    ----------
+    kinds : str
+        Operator kinds.
+    convention : str
+        "tflite" or "onnx" for integers, "float" for floating point under either.
+    """
 
     def register(function: Prepare) -> Prepare:
         for kind in kinds:
-            KERNELS[kind] = function
+            _TABLES[convention][kind] = function
         return function
 
     return register
+
+
+def find_kernel(graph: Graph, operator: Operator) -> Prepare | None:
+    """The kernel for an operator by the graph's convention and the types of its tensors."""
+    kind = operator.kind
+    floating = [
+        tensor.dtype.kind == "f"
+        for tensor in (*graph.operands(operator)[:1], *graph.results(operator)[:1])
+        if tensor is not None
+    ]
+    if kind in FLOAT_KERNELS and floating and all(floating):
+        return FLOAT_KERNELS[kind]
+    table = _TABLES[graph.convention]
+    if kind not in table and kind in SHARED:
+        table = KERNELS
+    return table.get(kind)
 
 
 def prepare(graph: Graph, operator: Operator) -> Step:
@@ -173,11 +216,12 @@ def prepare(graph: Graph, operator: Operator) -> Step:
     ModelError
         If its tensors and attributes contradict each other.
     """
-    if operator.kind not in KERNELS:
+    function = find_kernel(graph, operator)
+    if function is None:
         raise UnsupportedError("not implemented")
     call = Call(operator, graph.operands(operator), graph.results(operator))
     try:
-        return KERNELS[operator.kind](call)
+        return function(call)
     except ModelError:
         raise
     except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:
