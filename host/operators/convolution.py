@@ -95,12 +95,12 @@ def check_operands(call: Call, channels: int, channel_axis: int) -> None:
     x, weights = call.input(0), call.input(1)
     call.quantized(x, call.output)
     if weights.dtype != np.int8:
-        call.unsupported(f"unsupported quantization: {weights.dtype} weights are not supported, only int8")
+        call.unsupported(f"unsupported quantization: {weights.dtype} weights, only int8")
     symmetric(call, weights, channel_axis)
     bias = call.optional(2)
     if bias is not None:
         if bias.dtype != np.int32:
-            call.unsupported(f"unsupported quantization: {bias.dtype} bias is not supported, only int32")
+            call.unsupported(f"unsupported quantization: {bias.dtype} bias, only int32")
         if bias.elements != channels:
             call.malformed(f"bias has {bias.elements} elements for {channels} channels")
 

@@ -15,9 +15,9 @@ MODELS = {
     "ad_int8": ("ad_autoencoder_int8.tflite", "ad"),
 }
 LAYERS = {
-    "ic_int8": ("layers_ic_int8_quant_cat.npz", "quant_cat.dat"),
-    "kws_int8": ("layers_kws_int8_no_3.npz", "no_3.dat"),
-    "ad_int8": ("layers_ad_int8_normal_0.npz", "quant_normal_0.dat"),
+    "ic_int8": "layers_ic_int8_quant_cat.npz",
+    "kws_int8": "layers_kws_int8_no_3.npz",
+    "ad_int8": "layers_ad_int8_normal_0.npz",
 }
 
 

@@ -88,9 +88,11 @@ def test_refuses_contradictions(changes, message):
     ("changes", "reason"),
     [
         ({"x": TensorSpec("x", (1, 5, 4, 1), "float32")}, "CONV_2D of float32 is not supported"),
-        ({"x": TensorSpec("x", (1, 5, 4, 1), "uint8", scale=1)}, "CONV_2D of uint8 is not supported"),
-        ({"x": TensorSpec("x", (1, 5, 4, 1), "int16", scale=1)}, "CONV_2D of int16 is not supported"),
-        ({"b": constant("b", [1, 2], "int64")}, "int64 bias is not supported"),
+        ({"x": TensorSpec("x", (1, 5, 4, 1), "uint8", scale=1)},
+         "unsupported quantization: CONV_2D of uint8"),
+        ({"x": TensorSpec("x", (1, 5, 4, 1), "int16", scale=1)},
+         "unsupported quantization: CONV_2D of int16"),
+        ({"b": constant("b", [1, 2], "int64")}, "int64 bias, only int32"),
     ],
 )
 def test_lists_what_it_cannot_run(changes, reason):
