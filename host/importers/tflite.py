@@ -182,7 +182,7 @@ class _Reader:
         zero_point = numbers(table, "ZeroPoint", "<i8")
         if table.DetailsType():
             raise ModelError(f"tensor {name!r}: unsupported quantization (custom)")
-        if not scale.size or not scale.any():
+        if not scale.size or not (scale != 0).any():
             return None
         if not zero_point.size:
             zero_point = np.zeros(scale.size, np.int64)

@@ -19,6 +19,9 @@ FOLDABLE = frozenset({
 })
 """Kinds that move data or read shapes. Arithmetic on constants is left to run."""
 
+MAXIMUM_BYTES = 1 << 26
+"""Most bytes that folding may compute for one graph; what would pass it is left to run."""
+
 
 def fold_constants(graph: Graph) -> Graph:
     """A graph without the operators that only move constants; ``graph`` stays as it is.
@@ -28,15 +31,18 @@ def fold_constants(graph: Graph) -> Graph:
     """
     tensors = dict(graph.tensors)
     result = dataclasses.replace(graph, tensors=tensors, operators=[])
+    left = MAXIMUM_BYTES
     for operator in graph.operators:
         operands = [tensors[name] for name in operator.inputs if name is not None]
         known = operator.kind == "SHAPE" or all(tensor.constant for tensor in operands)
+        size = sum(tensor.bytes for tensor in result.results(operator))
         if (
             operator.kind not in FOLDABLE or operator.unsupported is not None or not known
-            or set(operator.outputs) & set(graph.outputs)
+            or set(operator.outputs) & set(graph.outputs) or size > left
         ):
             result.operators.append(operator)
             continue
+        left -= size
         values = [None if name is None else tensors[name].data for name in operator.inputs]
         for name, value in zip(operator.outputs, prepare(result, operator)(values), strict=True):
             contents = np.ascontiguousarray(value).reshape(tensors[name].shape)

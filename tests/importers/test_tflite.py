@@ -135,6 +135,22 @@ def test_folds_constant_shapes():
     assert run(graph, np.int8([[1, 2, 3, 4]]))["y"].tolist() == [[1, 2, 3, 4]]
 
 
+def test_folds_no_more_than_its_budget():
+    """Each concatenation doubles a constant: unbounded folding would take all memory."""
+    tensors = [constant("c0", np.zeros(1 << 16), "int8", scale=0.5)]
+    operators = []
+    for index in range(1, 14):
+        tensors.append(TensorSpec(f"c{index}", (1 << 16 + index,), scale=0.5))
+        operators.append(OperatorSpec("CONCATENATION", [index - 1, index - 1], [index],
+                                      "ConcatenationOptions", {"Axis": 0}))
+    tensors.append(TensorSpec("y", (1 << 29,), scale=0.5))
+    operators.append(OperatorSpec("RELU", [13], [14]))
+    graph = parse_tflite(build(tensors, operators, [], [14]))
+    assert [operator.name for operator in graph.operators[:-1]] == [
+        f"{index:02d}_CONCATENATION" for index in range(9, 13)
+    ]
+
+
 def test_duplicate_and_empty_names_become_unique():
     tensors = [TensorSpec("t", (2,), scale=0.5), TensorSpec("t", (2,), scale=0.5),
                TensorSpec("", (2,), scale=0.5)]

@@ -86,7 +86,7 @@ def convolution(kind, rng):
     weights = constant("w", integers(rng, weight_shape, -127), "int8", scale=weight_scale,
                        axis=axis if per_channel else 0)
     bias = constant("b", rng.integers(-20000, 20000, o), scale=weight_scale * x.scale)
-    spread = np.float32(x.scale * weight_scale.mean() * np.sqrt(depth) * 2 ** rng.uniform(3, 10))
+    spread = np.float32(x.scale * weight_scale.mean() * np.sqrt(depth) * 2 ** rng.uniform(-6, 10))
     y = quantized(rng, "y", result, scale=spread)
     options = {
         "Padding": 0 if same else 1, "StrideH": sh, "StrideW": sw, "DilationHFactor": dh,
@@ -108,7 +108,7 @@ def fully_connected(kind, rng):
     weight_scale = np.float32(2.0 ** rng.uniform(-9, -4, o if rng.random() < 0.3 else 1))
     weights = constant("w", integers(rng, (o, depth), -127), "int8", scale=weight_scale)
     bias = constant("b", rng.integers(-20000, 20000, o), scale=weight_scale * x.scale)
-    spread = np.float32(x.scale * weight_scale.mean() * np.sqrt(depth) * 2 ** rng.uniform(3, 10))
+    spread = np.float32(x.scale * weight_scale.mean() * np.sqrt(depth) * 2 ** rng.uniform(-6, 10))
     y = quantized(rng, "y", (rows, o), scale=spread)
     options = {"FusedActivationFunction": int(rng.choice(ACTIVATIONS))}
     return single(kind, [x, weights, bias, y], [0, 1, 2 if rng.random() < 0.85 else -1], [3],
