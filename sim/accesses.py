@@ -9,15 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..hdl.config import Config
-from ..hdl.isa import (
-    ADD_FLAG,
-    MAXIMUM_FLAG,
-    ErrorCode,
-    Instruction,
-    Memory,
-    Opcode,
-    Unit,
-)
+from ..hdl.isa import ADD_FLAG, MAXIMUM_FLAG, ErrorCode, Instruction, Memory, Opcode, Unit
 
 __all__ = [
     "MatmulAccess",

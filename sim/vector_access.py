@@ -70,8 +70,7 @@ class VectorAccess:
     def fault(self, config: Config) -> tuple[Memory, int] | None:
         """The first word out of range in the order the hardware checks, or None.
 
-        Each cycle takes one window element of one chunk and checks its source word, then the
-        chunk's parameter word, then its destination word.
+        Per chunk: the source words of the window, then the parameter word, then the destination.
         """
         last = self.chunks - 1
         source_depth = memory_depth(config, self.source)
@@ -93,12 +92,37 @@ class VectorAccess:
         if len(beyond):
             first |= beyond
         number = int(first.argmax())
-        if not wrong[number, 0]:
-            if len(beyond) and beyond[number]:
-                return Memory.PARAMETER, int(self.parameters[number])
-            if targets[number] >= destination_depth:
-                return self.destination, int(targets[number])
-        return self.source, int(sources[number, wrong[number].argmax()])
+        if wrong[number].any():
+            return self.source, int(sources[number, wrong[number].argmax()])
+        if len(beyond) and beyond[number]:
+            return Memory.PARAMETER, int(self.parameters[number])
+        return self.destination, int(targets[number])
+
+    def undefined(self, config: Config) -> str | None:
+        """Why the result depends on the hardware's pipeline, or None; only without a `fault`."""
+        places = memory_depth(config, self.destination) * self.destination_chunks
+        count = len(self.destination_points) * self.chunks
+        if self.updates and (count > places or len(self.writes()) < count):
+            return "updates a destination element twice"
+        if self.source is not self.destination:
+            return None
+        first_write = np.full(places, count, np.int64)
+        runs = [(start, target.reshape(-1)) for start, _, target in self._runs(config.lanes)]
+        for start, target in reversed(runs):
+            first_write[target[::-1]] = np.arange(start + target.size - 1, start - 1, -1)
+        for start, source, _ in self._runs(config.lanes):
+            order = np.arange(start, start + source.size).reshape(source.shape)
+            for offset in self.window:
+                late = first_write[source + offset * self.source_chunks] < order
+                if late.any():
+                    return "reads an element that it has written before"
+        return None
+
+    def _runs(self, lanes: int) -> Iterator[tuple[int, IntArray, IntArray]]:
+        start = 0
+        for source, target in self.blocks(lanes):
+            yield start, source, target
+            start += source.size
 
     def blocks(self, lanes: int) -> Iterator[tuple[IntArray, IntArray]]:
         """Runs of points: chunk numbers ``[points, chunks]`` of the window's start and target."""

@@ -166,9 +166,10 @@ def test_instructions_equal_the_naive_model(seed):
         assert machine.dram.tobytes() == bytes(naive.dram), (index, instruction)
 
 
+@pytest.mark.parametrize("vector", [False, True])
 @pytest.mark.parametrize("seed", range(30))
-def test_order_of_units_does_not_matter_in_race_free_programs(seed):
-    config = random_config(1000 + seed)
+def test_order_of_units_does_not_matter_in_race_free_programs(seed, vector):
+    config = random_config(1000 + seed, vector=vector)
     program = random_program(config, seed)
     results = []
     for schedule in (None, 1, 2, 3):

@@ -25,7 +25,9 @@ from weft.hdl.isa import (
 from weft.sim.accesses import legality
 from weft.sim.fault import Fault
 from weft.sim.machine import Machine, Segment
+from weft.sim.random_programs import random_config, random_program
 from weft.sim.vector import parameter_words
+from weft.sim.vector_access import vector_access
 
 CONFIG = Config(rows=4, cols=6, activation_depth=16, weight_depth=16, accumulator_depth=16,
                 parameter_depth=16, axi_width=32, vector_lanes=2)
@@ -108,7 +110,7 @@ class NaiveVector:
             bias, multiplier, left, right = struct.unpack_from("<iiBB", self.parameters, start)
             value = signed32(value + bias)
             if self.config.requantize == "tflite":
-                value = fixed_point(value, multiplier, left, right)
+                value = fixed_point(value, multiplier, left & 31, right & 31)
             else:
                 value = floating(value, struct.unpack_from("<f", self.parameters, start + 4)[0])
         if i["destination_memory"]:
@@ -186,7 +188,8 @@ def random_vector(config, random):
 
 @pytest.mark.parametrize("convention", ["tflite", "onnx"])
 @pytest.mark.parametrize(("rows", "cols", "lanes", "width"),
-                         [(4, 4, 4, 32), (4, 6, 2, 32), (3, 1, 1, 30), (8, 4, 2, 30), (1, 5, 1, 32)])
+                         [(4, 4, 4, 32), (4, 6, 2, 32), (3, 1, 1, 30), (8, 4, 2, 30),
+                          (1, 5, 1, 32)])
 def test_equals_the_naive_model(convention, rows, cols, lanes, width):
     config = Config(rows=rows, cols=cols, vector_lanes=lanes, activation_depth=32, weight_depth=16,
                     accumulator_depth=32, parameter_depth=16, accumulator_width=width,
@@ -338,11 +341,14 @@ FAULTS = [
      Memory.ACCUMULATOR, 21),
     (vector(REQUANTIZE_FLAG, parameter_address=15, chunks=2), Memory.PARAMETER, 16),
     (vector(REQUANTIZE_FLAG | UNIFORM_FLAG, parameter_address=4095), Memory.PARAMETER, 4095),
-    # The first cycle in which anything is out of range; in a cycle source, parameter, destination.
+    # Chunk by chunk: the window, the parameters, the destination.
     (vector(REQUANTIZE_FLAG, source_address=99, parameter_address=99, destination_address=99),
      Memory.ACTIVATION, 99),
     (vector(REQUANTIZE_FLAG, parameter_address=98, destination_address=99), Memory.PARAMETER, 98),
-    (vector(destination_address=97, window_y=2, window_stride_y=50), Memory.ACTIVATION, 97),
+    (vector(destination_address=97, window_y=2, window_stride_y=50), Memory.ACTIVATION, 50),
+    (vector(destination_address=97, chunks=3, window_y=2), Memory.ACTIVATION, 97),
+    (vector(destination_address=15, chunks=3, source_address=15, window_y=2, window_stride_y=1),
+     Memory.ACTIVATION, 16),
     (vector(REQUANTIZE_FLAG, parameter_address=15, chunks=2, count_x=2, source_stride_x=20),
      Memory.PARAMETER, 16),
     (vector(count_x=3, source_stride_x=8, destination_stride_x=7), Memory.ACTIVATION, 16),
@@ -421,3 +427,58 @@ def test_written_elements_are_tracked_one_by_one():
     machine.execute(vector(REQUANTIZE_FLAG | TABLE_FLAG, chunks=2, destination_address=6,
                            zero_point=-3), 9)
     assert found(machine) == [("TABLE", 125, 0)]
+
+
+UNDEFINED = [
+    (vector(ADD_FLAG, destination_memory=1, count_x=2), "updates a destination element twice"),
+    (vector(MAXIMUM_FLAG, destination_memory=1, chunks=4, count_x=2, destination_stride_x=1),
+     "updates a destination element twice"),
+    (vector(ADD_FLAG, destination_memory=1, chunks=3, count_x=2, destination_stride_x=1), None),
+    (vector(count_x=2), "reads an element that it has written before"),
+    (vector(count_x=2, source_memory=1), None),
+    (vector(chunks=20), None),
+    (vector(chunks=20, source_address=1), None),
+    (vector(chunks=20, destination_address=1), "reads an element that it has written before"),
+    (vector(chunks=20, destination_element=2), "reads an element that it has written before"),
+    (vector(source_memory=1, chunks=20, destination_address=1), None),
+    (vector(destination_address=3, count_x=4, source_stride_x=1, destination_stride_x=1,
+            window_y=2, window_stride_y=1), "reads an element that it has written before"),
+    (vector(count_x=4, source_stride_x=1, destination_stride_x=1, window_y=2, window_stride_y=1),
+     None),
+]
+
+
+@pytest.mark.parametrize(("instruction", "reason"), UNDEFINED)
+def test_undefined(instruction, reason):
+    access = vector_access(CONFIG, instruction)
+    assert access.fault(CONFIG) is None
+    assert access.undefined(CONFIG) == reason
+    if reason is None:
+        machine = machine_of(CONFIG)
+        naive = NaiveVector(CONFIG, machine)
+        machine.execute(instruction, 0)
+        naive.execute(instruction)
+        assert machine.activation.tolist() == naive.memories[0]
+        assert machine.accumulator.tolist() == naive.memories[1]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_programs(seed):
+    """Every VECTOR of a random program against the naive model."""
+    config = random_config(seed, largest=6, vector=True)
+    program = random_program(config, seed, length=12)
+    memory, segments = np.zeros(1 << 15, np.uint8), {}
+    position = 0
+    for number, data in program.segments.items():
+        segments[number] = Segment(position, len(data))
+        memory[position : position + len(data)] = data
+        position += len(data)
+    machine = Machine(config, memory, segments, track=True)
+    for index, instruction in enumerate(program.instructions):
+        naive = NaiveVector(config, machine) if instruction.opcode is Opcode.VECTOR else None
+        machine.execute(instruction, index)
+        if naive is not None:
+            naive.execute(instruction)
+            assert machine.activation.tolist() == naive.memories[0], instruction
+            assert machine.accumulator.tolist() == naive.memories[1], instruction
+    assert machine.read_before_write == []
