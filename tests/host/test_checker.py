@@ -11,7 +11,8 @@ from weft.compiler.checker import FINDING_KINDS, check
 from weft.compiler.gemm import compile_gemm
 from weft.compiler.program import Program, SegmentNeed
 from weft.hdl.config import Config
-from weft.hdl.isa import ErrorCode
+from weft.hdl.isa import ErrorCode, Instruction, Opcode
+from weft.sim.machine import Machine
 from weft.sim.random_programs import random_config, random_program
 from weft.sim.simulator import Segment, Simulator
 
@@ -184,15 +185,44 @@ def test_passes_random_programs_and_catches_a_removed_wait(seed):
     assert len(outputs) == 1
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_finds_every_read_before_write_that_the_simulator_meets(seed):
+    """With one of the LOADs gone that fill the memories."""
+    config = random_config(500 + seed, vector=True)
+    made = random_program(config, seed, length=16)
+    roles = ["input", "scratch", "output", "input"]
+    needs = [SegmentNeed(n, roles[n], len(data), roles[n]) for n, data in made.segments.items()]
+    instructions = list(made.instructions)
+    old = instructions[seed % 5]
+    assert old.opcode is Opcode.LOAD
+    unit = {"unit": old.unit.value}
+    instructions[seed % 5] = Instruction(Opcode.SYNC, unit, old.wait, old.signal)
+    program = Program(instructions, needs, config)
+    findings = {f.index for f in check(config, program, limit=500) if f.kind == "read-before-write"}
+    machine = Machine(config, np.zeros(1 << 15, np.uint8), place(made, 0)[0], track=True)
+    for index, instruction in enumerate(instructions):
+        machine.execute(instruction, index)
+    met = {read.index for read in machine.read_before_write}
+    assert met <= findings
+    lookups = {n for n, i in enumerate(instructions) if i.opcode is Opcode.VECTOR}
+    assert findings - met <= (lookups if seed % 5 == 4 else set())
+
+
+def place(made, position):
+    segments = {}
+    for number, data in made.segments.items():
+        segments[number] = Segment(position, len(data))
+        position += len(data)
+    return segments, position
+
+
 def run(config, program, made, schedule):
     code = program.to_bytes()
     memory = np.zeros(1 << 15, np.uint8)
     memory[: len(code)] = np.frombuffer(code, np.uint8)
-    position, segments = len(code), {}
+    segments, _ = place(made, len(code))
     for number, data in made.segments.items():
-        segments[number] = Segment(position, len(data))
-        memory[position : position + len(data)] = data
-        position += len(data)
+        memory[segments[number].base :][: len(data)] = data
     result = Simulator(config, schedule_seed=schedule).run(memory, 0, len(program), segments)
     assert result.error is None or result.error.code is not ErrorCode.NO_PROGRESS
     return memory[len(code) :].tobytes()

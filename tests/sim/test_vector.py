@@ -26,6 +26,7 @@ from weft.sim.accesses import legality
 from weft.sim.fault import Fault
 from weft.sim.machine import Machine, Segment
 from weft.sim.random_programs import random_config, random_program
+from weft.sim.simulator import Simulator
 from weft.sim.vector import parameter_words
 from weft.sim.vector_access import vector_access
 
@@ -482,3 +483,18 @@ def test_random_programs(seed):
             assert machine.activation.tolist() == naive.memories[0], instruction
             assert machine.accumulator.tolist() == naive.memories[1], instruction
     assert machine.read_before_write == []
+
+
+def test_a_program_stops_at_a_fault_of_the_vector_unit():
+    program = [load(Memory.ACTIVATION, bytes=4, offset=8), vector(destination_address=1, chunks=2),
+               vector(REQUANTIZE_FLAG, parameter_address=77)]
+    memory = np.zeros(256, np.uint8)
+    code = b"".join(item.to_bytes() for item in program)
+    memory[: len(code)] = np.frombuffer(code, np.uint8)
+    simulator = Simulator(CONFIG)
+    result = simulator.run(memory, 0, 3, {0: Segment(128, 128)})
+    error = result.error
+    assert error is not None
+    assert (error.code, error.source, error.index, error.address) == (
+        ErrorCode.MEMORY_RANGE, ErrorSource.VECTOR, 2, 3 << 29 | 77)
+    assert result.instructions == 3
