@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -143,7 +142,7 @@ def qlinear_matmul(builder: Builder, node: Node) -> None:
     if any(builder.constant(node.input(index)) is None for index in (1, 2, 4, 5, 6, 7)):
         _host(builder, "ONNX_QLINEAR_MATMUL", 8, a, b, result)
         return
-    if node.attributes.get("weight_axis", 1) not in (-1, len(b.shape) - 1):
+    if node.attributes.get("weight_axis", len(b.shape) - 1) not in (-1, len(b.shape) - 1):
         builder.unsupported("weights must be quantized along their columns")
     a = builder.quantized(a, builder.parameters(1, 2, builder.tensor(a).dtype))
     weights = builder.parameters(4, 5, builder.tensor(b).dtype, axis=len(b.shape) - 1)
@@ -173,14 +172,13 @@ def matmul_integer(builder: Builder, node: Node) -> None:
 def _host(
     builder: Builder, kind: str, operands: int, a: Value, b: Value, result: np.dtype
 ) -> None:
+    if min(len(a.shape), len(b.shape)) < 2 or a.shape[-1] != b.shape[-2]:
+        builder.unsupported(f"operands {a.shape} and {b.shape}")
     try:
-        shape = np.matmul(
-            np.broadcast_to(np.int8(0), a.shape), np.broadcast_to(np.int8(0), b.shape)
-        ).shape if math.prod(a.shape) * math.prod(b.shape) < 1 << 24 else None
-    except ValueError as error:
-        builder.fail(str(error))
-    if shape is None:
-        builder.unsupported("operands are too large for computed scales or zero points")
+        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    except ValueError:
+        builder.fail(f"operands {a.shape} and {b.shape}")
+    shape = (*batch, a.shape[-2], b.shape[-1])
     inputs = [
         builder.plain(builder.value(index)) if builder.node.input(index) else None
         for index in range(operands)
@@ -194,7 +192,8 @@ def matmul_integer_to_float(builder: Builder, node: Node) -> None:
     a, b = builder.value(0), builder.value(1)
     left = builder.parameters(2, 4, builder.tensor(a).dtype)
     right = builder.parameters(3, 5, builder.tensor(b).dtype, axis=len(b.shape) - 1)
-    if node.attributes.get("weight_axis", 1) not in (-1, len(b.shape) - 1) or node.input(6):
+    last = len(b.shape) - 1
+    if node.attributes.get("weight_axis", last) not in (-1, last) or node.input(6):
         builder.unsupported("weights must be quantized along their columns, without bias")
     a = builder.quantized(a, left)
     sums = _sums(left, right, max(len(a.shape), len(b.shape)) - 1)

@@ -142,7 +142,8 @@ def _fuse(fusion: _Fusion, node: Node) -> tuple[Node, list[Node]] | None:
     if not fusion.single(first[1]):
         return None
     result = [quantizer.inputs[1], quantizer.inputs[2]]
-    attributes, outputs = dict(node.attributes), quantizer.outputs
+    # onnxruntime computes a QDQ model's int8 activations as uint8 on x86 (QDQS8ToU8Transformer).
+    attributes, outputs = {**node.attributes, "unsigned": 1}, quantizer.outputs
     if node.kind in UNARY:
         attributes.setdefault("channels_last", 0)
         attributes["opset"] = fusion.model.opset
@@ -160,7 +161,7 @@ def _fuse(fusion: _Fusion, node: Node) -> tuple[Node, list[Node]] | None:
         ]
     if node.kind in MOVEMENT and _same_parameters(fusion.model, first, quantizer):
         inputs = [first[0], *node.inputs[1:]]
-        return Node(node.kind, inputs, outputs, attributes, node.name), [quantizer]
+        return Node(node.kind, inputs, outputs, dict(node.attributes), node.name), [quantizer]
     return None
 
 

@@ -23,4 +23,4 @@ def check_graph(graph: Graph) -> None:
             prepare(graph, operator)
             operator.unsupported = None
         except UnsupportedError as reason:
-            operator.unsupported = str(reason)
+            operator.unsupported = operator.unsupported or str(reason)
