@@ -116,6 +116,23 @@ def dynamic_quantize_linear(call: Call) -> Step:
     return run
 
 
+def _sizes(call: Call, channels: int, scalars: tuple[int, ...], vectors: tuple[int, ...]) -> None:
+    """Check operands that are one element, and those that are one or one for each channel."""
+    for index in (*scalars, *vectors):
+        tensor = call.optional(index)
+        if tensor is None:
+            continue
+        if tensor.elements != 1 and (index in scalars or tensor.shape != (channels,)):
+            call.unsupported(f"operand {index} of shape {tensor.shape} for {channels} channels")
+
+
+def _types(call: Call, *indices: int) -> None:
+    """Check that operands and the result are integers of 8 bits."""
+    for tensor in [*(call.input(index) for index in indices), call.output]:
+        if tensor.dtype.name not in ("int8", "uint8", "int32"):
+            call.unsupported(f"{tensor.dtype} elements")
+
+
 def _requantized(sums: NDArray, factor: NDArray, zero: NDArray, dtype: np.dtype) -> NDArray:
     limits = np.iinfo(dtype)
     with np.errstate(all="ignore"):
@@ -131,10 +148,20 @@ def _zero(values: Values, index: int) -> Any:
     return zero.reshape(()) if zero.size == 1 else zero
 
 
+def _matrices(call: Call, first: int, second: int) -> None:
+    _types(call, first, second)
+    a, b = call.input(first).shape, call.input(second).shape
+    if min(len(a), len(b)) < 2 or a[-1] != b[-2]:
+        call.malformed(f"operands {a} and {b}")
+    call.shaped((*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1]))
+
+
 @kernel("ONNX_QLINEAR_MATMUL", convention="onnx")
 def qlinear_matmul(call: Call) -> Step:
     """QLinearMatMul."""
     call.count(8)
+    _matrices(call, 0, 3)
+    _sizes(call, call.output.shape[-1], (1, 2, 6, 7), (4, 5))
     dtype = call.output.dtype
 
     def run(values: Values) -> list[NDArray]:
@@ -157,6 +184,9 @@ def qlinear_matmul(call: Call) -> Step:
 def matmul_integer(call: Call) -> Step:
     """MatMulInteger; a zero point for each row of the first or column of the second operand."""
     call.count((2, 4))
+    _matrices(call, 0, 1)
+    _sizes(call, call.output.shape[-1], (), (3,))
+    _sizes(call, call.output.shape[-2], (), (2,))
 
     def run(values: Values) -> list[NDArray]:
         rows = np.asarray(_zero(values, 2))
@@ -197,6 +227,8 @@ def _centered(values: Values, weights: int, zero: int) -> NDArray[np.float64]:
 def conv_integer(call: Call) -> Step:
     """ConvInteger."""
     call.count((2, 4))
+    _types(call, 0, 1)
+    _sizes(call, call.input(1).shape[0], (2,), (3,))
 
     def run(values: Values) -> list[NDArray]:
         x = values[0].astype(np.float64) - _zero(values, 2)
@@ -210,6 +242,10 @@ def conv_integer(call: Call) -> Step:
 def qlinear_conv(call: Call) -> Step:
     """QLinearConv."""
     call.count((8, 9))
+    _types(call, 0, 3)
+    _sizes(call, call.input(3).shape[0], (1, 2, 6, 7), (4, 5))
+    if call.optional(8) is not None and call.input(8).shape != call.input(3).shape[:1]:
+        call.malformed(f"bias of shape {call.input(8).shape}")
     dtype = call.output.dtype
 
     def run(values: Values) -> list[NDArray]:

@@ -66,14 +66,17 @@ def _rectify_before_pool(graph: Graph) -> bool:
 def _fold(graph: Graph, operator: Operator) -> bool:
     if operator.kind not in (*LINEAR, "ADD"):
         return False
-    if operator.attributes.get("activation", "NONE") != "NONE":
-        return False
+    fused = operator.attributes.get("activation", "NONE")
     if graph.tensors[operator.outputs[0]].dtype.kind != "f":
         return False
     after = _only_consumer(graph, operator.outputs[0])
     if after is None:
         return False
-    if after.kind in RECTIFIERS:
+    if fused != "NONE":
+        if fused != "RELU" or after.kind not in ("RELU", "RELU6"):
+            return False
+        operator.attributes["activation"] = after.kind
+    elif after.kind in RECTIFIERS:
         operator.attributes["activation"] = after.kind
     elif operator.kind == "ADD" or after.kind not in ("MUL", "ADD"):
         return False

@@ -11,7 +11,7 @@ __all__ = ["FIXED", "SAME_SCALE", "chosen"]
 
 SAME_SCALE = frozenset({
     "AVERAGE_POOL_2D", "CONCATENATION", "EXPAND_DIMS", "MAX_POOL_2D", "PAD", "REDUCE_MAX",
-    "RESHAPE", "SLICE", "SQUEEZE", "TRANSPOSE",
+    "RELU6", "RESHAPE", "SLICE", "SQUEEZE", "TRANSPOSE",
 })
 """Kinds whose operands and results share scale and zero point."""
 
@@ -21,7 +21,7 @@ FIXED = {
 """Kinds whose result has the scale and zero point that TensorFlow Lite gives it."""
 
 LINEAR = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-OTHERS = ("ADD", "HARD_SWISH", "LEAKY_RELU", "MEAN", "MUL", "RELU", "RELU6")
+OTHERS = ("ADD", "HARD_SWISH", "LEAKY_RELU", "MEAN", "MUL", "RELU")
 ACTIVATIONS = ("NONE", "RELU", "RELU6")
 
 
