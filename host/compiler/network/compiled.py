@@ -9,6 +9,7 @@ the pieces of data that it names by offset and size.
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zlib
 from dataclasses import asdict, dataclass, field
@@ -75,7 +76,7 @@ class Placement:
     """
 
     offset: int
-    shape: tuple[int, int, int, int]
+    shape: tuple[int, ...]
     halo: tuple[int, int, int, int] = (0, 0, 0, 0)
     fill: int = 0
 
@@ -231,12 +232,12 @@ class CompiledModel:
             description["manifest"], description["info"],
         )
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write a file."""
         Path(path).write_bytes(self.to_bytes())
 
     @classmethod
-    def load(cls, path: str | Path) -> CompiledModel:
+    def load(cls, path: str | os.PathLike[str]) -> CompiledModel:
         """Read a file; raises `ProgramError`."""
         try:
             content = Path(path).read_bytes()

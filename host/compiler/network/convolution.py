@@ -226,7 +226,9 @@ class ConvolutionEmitter:
             view = target.view
             word, element = first // rows, first % rows
         else:
-            end = first + ceiling(channels, lanes) * lanes
+            end = first + ceiling(channels, rows if target.passing else lanes) * (
+                rows if target.passing else lanes
+            )
             view = View(self.results.next(), ceiling(channels, rows), window.image, window.y0,
                         window.x0, window.height, window.width)
             word = element = 0
@@ -250,7 +252,9 @@ class ConvolutionEmitter:
                 high - low, window.height, window.width, lanes, flags=flags, parameter=parameter,
                 zero_point=layer.zero_point, clamp=layer.clamp,
             ))
-        if target.view is None:
+        if target.passing:
+            target.passed = view
+        elif target.view is None:
             assert target.tensor is not None
             store_window(emitter, target.tensor, target.form, view, window,
                          (first, first + channels))

@@ -46,7 +46,9 @@ def _shapes(config: Config, layer: Convolution) -> Iterator[tuple[int, int, int]
     goals += [half, max(1, half // blocks), max(1, half // blocks // 2), 1]
     for goal in sorted(set(goals), reverse=True):
         width = min(form.width, goal, _STRIDES["output_x"])
+        width = ceiling(form.width, ceiling(form.width, width))
         height = max(1, min(form.height, goal // width, _STRIDES["output_y"]))
+        height = ceiling(form.height, ceiling(form.height, height))
         group = min(blocks, half // (height * width), _STRIDES["accumulator_stride_x"])
         if group < 1:
             continue
@@ -92,19 +94,24 @@ def convolution_plans(
                 width = 1
             if layer.stride[0] * source.view.pitch > _STRIDES["activation_stride_y"]:
                 height = 1
-        channels = min(blocks * config.cols, layer.outputs)
-        target_slot = 0
-        if target.view is None:
-            target_slot = height * width * ceiling(channels, config.rows)
-        buffers = _buffers(config, layer, source, room, (height, width, blocks), target_slot)
-        if buffers is None:
+        for group in dict.fromkeys(_halves(blocks)):
+            target_slot = 0
+            if target.view is None:
+                channels = min(group * config.cols, layer.outputs)
+                target_slot = height * width * ceiling(channels, config.rows)
+            buffers = _buffers(config, layer, source, room, (height, width, group), target_slot)
+            if buffers is not None:
+                break
+        else:
             continue
         part, source_slot, slots = buffers
-        plan = ConvolutionPlan(height, width, blocks, False, part, source_slot, target_slot, slots)
+        if target.passing and (group < total or width < layer.result.width):
+            continue
+        plan = ConvolutionPlan(height, width, group, False, part, source_slot, target_slot, slots)
         yield plan
         tiles = ceiling(layer.result.height, height) * ceiling(layer.result.width, width)
-        if total > blocks and tiles * layer.result.batch > 1:
-            yield ConvolutionPlan(height, width, blocks, True, part, source_slot, target_slot,
+        if total > group and tiles * layer.result.batch > 1:
+            yield ConvolutionPlan(height, width, group, True, part, source_slot, target_slot,
                                   slots)
 
 

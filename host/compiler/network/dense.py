@@ -111,6 +111,6 @@ def make_dense(
         dilation=(lines * dilation // step, 1), before=(0, 0),
     )
     return dense, DenseSource(
-        runs, None, source.tensor, source.fill, halo, step * pitch,
-        layer.stride[1] * form.channels, (top + form.height + bottom) * pitch,
+        runs, None, source.tensor, source.fill, halo, step_y=step * pitch,
+        step_x=layer.stride[1] * form.channels, image=(top + form.height + bottom) * pitch,
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ...hdl.config import PARAMETER_LANE_BYTES
 from ...sim.requantize import quantize_multiplier, scale_fixed_point, scale_float
@@ -49,7 +49,7 @@ class Rescaling:
         return cls.fixed_point(0, 0, 0)
 
     @classmethod
-    def fixed_point(cls, bias: object, multiplier: object, shift: object,
+    def fixed_point(cls, bias: ArrayLike, multiplier: ArrayLike, shift: ArrayLike,
                     left: int = 0) -> Rescaling:
         """From TensorFlow Lite's multiplier and shift (positive left), and a further left shift."""
         amount = np.atleast_1d(np.asarray(shift, np.int64))
@@ -62,7 +62,7 @@ class Rescaling:
         )
 
     @classmethod
-    def float_scale(cls, bias: object, scale: object) -> Rescaling:
+    def float_scale(cls, bias: ArrayLike, scale: ArrayLike) -> Rescaling:
         """From a float32 scale, convention onnx."""
         factor = np.atleast_1d(np.asarray(scale, np.float32))
         shape = np.broadcast_shapes(factor.shape, np.shape(bias))

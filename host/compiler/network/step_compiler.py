@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -137,11 +137,13 @@ class StepCompiler:
     # Layers.
 
     def _group(self, group: Group) -> None:
+        first = group.layers[0]
+        self.emitter.layer = self.layers.index(first)
+        if len(group.layers) == 2 and self._passed(group):
+            return
         targets = [self._target(layer) for layer in group.layers]
         base, room = self.scratchpad.largest_gap()
         share = room // len(group.layers)
-        first = group.layers[0]
-        self.emitter.layer = self.layers.index(first)
         if not isinstance(first, Convolution):
             for _ in self._vector(first, targets[0], base, room, None).run():
                 pass
@@ -155,6 +157,37 @@ class StepCompiler:
         rows = runner.plan.height if isinstance(second, Addition) else None
         follower = self._vector(second, targets[1], base + share, room - share, rows)
         self._interleave(runner, follower, self.layers.index(first))
+
+    def _passed(self, group: Group) -> bool:
+        """Emit two layers that need no more than a tile of what is between them, if possible."""
+        first, second = group.layers
+        columns = -(-first.result.channels // self.config.cols) * self.config.cols
+        words = -(-first.result.channels // self.config.rows) * self.config.rows
+        root = first.output
+        if (
+            not isinstance(first, Convolution) or not isinstance(second, Addition)
+            or self.uses.needs_dram(root) or columns < words
+            or any(use.layer is not second for use in self.uses.layers[root])
+        ):
+            return False
+        before = dict(self.views), dict(self.scratchpad.used), self.scratchpad.head
+        target = self._target(second)
+        base, room = self.scratchpad.largest_gap()
+        between = Target(first.result, None, None, first.zero_point)
+        share = room // 2
+        try:
+            runner = self._convolution(first, between, base, share)
+            follower = self._vector(second, target, base + share, room - share,
+                                    runner.plan.height, {root: between})
+        except NoSpaceError:
+            follower = None
+        if follower is None or follower.tile.height != runner.plan.height or (
+            follower.tile.width < second.result.width or len(follower.words) > 1
+        ):
+            self.views, self.scratchpad.used, self.scratchpad.head = before
+            return False
+        self._interleave(runner, follower, self.layers.index(first))
+        return True
 
     def _interleave(self, runner: ConvolutionEmitter, follower: VectorEmitter,
                     number: int) -> None:
@@ -170,14 +203,19 @@ class StepCompiler:
         for _ in waiting:
             pass
 
-    def _vector(self, layer: Layer, target: Target, base: int, room: int,
-                rows: int | None) -> VectorEmitter:
+    def _vector(self, layer: Layer, target: Target, base: int, room: int, rows: int | None,
+                passed: Mapping[str, Target] | None = None) -> VectorEmitter:
         kind: type[VectorEmitter] = UnaryEmitter
         if isinstance(layer, Addition):
             kind = AdditionEmitter
         elif isinstance(layer, Pooling):
             kind = PoolingEmitter
-        sources = [self._source(layer, name) for name in layer.inputs]
+        sources = [
+            replace(self._source(layer, name), passing=(passed or {}).get(
+                self.uses.mapper.root(name)
+            ))
+            for name in layer.inputs
+        ]
         return kind(self.emitter, layer, sources, target, base, room, rows)
 
     def _convolution(self, layer: Convolution, target: Target, base: int,
@@ -185,7 +223,8 @@ class StepCompiler:
         source = self._source(layer, layer.inputs[0])
         if any(source.halo):
             layer, source = make_dense(self.config, layer, source)
-        key = (layer.name, source.view is None or source.view.pitch, target.view is None, room)
+        key = (layer.name, source.view is None or source.view.pitch, target.view is None,
+               target.passing, room)
         if key not in self.plans:
             self.plans[key] = self._best(layer, source, target, base, room)
         return ConvolutionEmitter(self.emitter, layer, source, target, self.plans[key], base)

@@ -32,6 +32,8 @@ class Source:
         Value of padding.
     halo : tuple of int
         Pixels around each image in DRAM: top, left, bottom, right.
+    passing : Target or None
+        The layer before, if the tensor is handed over tile by tile.
     """
 
     form: Form
@@ -39,14 +41,16 @@ class Source:
     tensor: str
     fill: int
     halo: tuple[int, int, int, int] = (0, 0, 0, 0)
+    passing: Target | None = None
+
+    @property
+    def in_dram(self) -> bool:
+        """Whether windows have to be loaded."""
+        return self.view is None and self.passing is None
 
     def load(self, emitter: Emitter, window: Window, words: tuple[int, int], base: int) -> View:
         """Copy words of a window's pixels from DRAM."""
         return load_window(emitter, self, window, words, base)
-
-    def clipped(self, window: Window) -> Window:
-        """The part of a window worth loading."""
-        return window
 
 
 @dataclass
@@ -65,6 +69,9 @@ class Target:
         Value of padding: the zero point.
     padded : bool
         Whether the view has padding.
+    passed : View or None
+        The tile last computed, of a tensor that is only handed over tile by tile: without view
+        and without place in DRAM.
     """
 
     form: Form
@@ -72,7 +79,13 @@ class Target:
     tensor: str | None
     fill: int
     padded: bool = False
+    passed: View | None = field(default=None, init=False)
     _filled: bool = field(default=False, init=False)
+
+    @property
+    def passing(self) -> bool:
+        """Whether tiles are only handed over to the next layer."""
+        return self.view is None and self.tensor is None
 
     def prepare(self, emitter: Emitter, *, partial: bool) -> None:
         """Fill the view before the first write if padding or some elements are never written."""

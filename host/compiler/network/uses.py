@@ -95,9 +95,9 @@ class Uses:
                         use = Use(layer, group.time, number)
                         self.layers.setdefault(mapper.root(name), []).append(use)
             if step.host is not None:
-                for name in step.host.operator.inputs:
-                    if name is not None and not mapper.graph.tensors[name].constant:
-                        self.host.setdefault(mapper.root(name), []).append(step.time)
+                for operand in step.host.operator.inputs:
+                    if operand is not None and not mapper.graph.tensors[operand].constant:
+                        self.host.setdefault(mapper.root(operand), []).append(step.time)
         self.outputs = {mapper.root(name) for name in mapper.graph.outputs}
 
     def on_chip(self, root: str) -> list[Use]:

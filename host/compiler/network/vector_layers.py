@@ -71,7 +71,7 @@ class VectorEmitter:
         self.sources = sources
         self.target = target
         self.tile = self._choose(room, rows)
-        sizes = [self._source_words(self.tile) if item.view is None else 0 for item in sources]
+        sizes = [self._source_words(self.tile) if item.in_dram else 0 for item in sources]
         sizes.append(self._result_words(self.tile) if target.view is None else 0)
         self.slots: list[Slots] = []
         for size in sizes:
@@ -116,7 +116,7 @@ class VectorEmitter:
             for slots in (2, 1):
                 tile = VectorTile(height, width, words, slots)
                 buffers = sum(self._source_words(tile) for item in self.sources
-                              if item.view is None)
+                              if item.in_dram)
                 buffers += self._result_words(tile) if self.target.view is None else 0
                 if fits and slots * buffers <= room:
                     return tile
@@ -129,17 +129,21 @@ class VectorEmitter:
             else:
                 raise NoSpaceError(f"no tile of {self.layer.name} fits {room} words")
 
+    @property
+    def words(self) -> list[tuple[int, int]]:
+        """The words of a pixel, tile by tile."""
+        return ranges(ceiling(self.layer.result.channels, self.config.rows), self.tile.words)
+
     def run(self) -> Iterator[int]:
         """Emit tile by tile; yields, before a row of tiles, the input rows that it needs."""
         form, source = self.layer.result, self.layer.source
-        total = ceiling(form.channels, self.config.rows)
         for image in range(form.batch):
             for y0, y1 in ranges(form.height, self.tile.height):
                 needed = self.input_window(Window(image, y0, y1, 0, form.width))
                 yield image * source.height + min(needed.y1, source.height)
                 for x0, x1 in ranges(form.width, self.tile.width):
                     window = Window(image, y0, y1, x0, x1)
-                    for words in ranges(total, self.tile.words):
+                    for words in self.words:
                         self._emit(window, words)
                     self.target.finish(self.emitter, window)
 
@@ -148,7 +152,7 @@ class VectorEmitter:
         needed = self.input_window(window)
         views = []
         for source, slots in zip(self.sources, self.slots, strict=False):
-            view = source.view
+            view = source.view if source.passing is None else source.passing.passed
             views.append(view or source.load(emitter, needed, words, slots.next()))
         result = target.view
         if result is None:
