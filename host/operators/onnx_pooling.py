@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 
 from .convolution import windows
 from .onnx_elementwise import file_offset
-from .onnx_rescale import INTEGERS, dequantize, quantize, requantization
+from .onnx_rescale import INTEGERS, dequantize, requantization
 from .registry import Call, Step, Values, kernel
 
 __all__ = ["pool_windows"]
+
+RESERVED_BITS = 5
+"""Powers of e that QLinearSoftmax keeps free below the largest float32."""
 
 
 def pool_windows(call: Call) -> tuple[tuple[int, int], Any]:
@@ -113,10 +116,11 @@ def mean(call: Call) -> Step:
 
 @kernel("SOFTMAX", convention="onnx")
 def softmax(call: Call) -> Step:
-    """QLinearSoftmax along the last axis: float64, then quantized.
+    """QLinearSoftmax along the last axis: float32 sums of a table of exponentials.
 
-    onnxruntime adds up a table of exponentials in float32; the two can differ by one where the
-    quotient is next to a half.
+    As in onnxruntime the reciprocal of the result's scale is cut to an integer. The result
+    saturates; onnxruntime's int8 kernel (not its uint8 one) wraps where a share rounds to more
+    than 127. Source: ``contrib_ops/cpu/quantization/qlinear_softmax.cc``.
     """
     call.count(1)
     x = call.input(0)
@@ -125,9 +129,20 @@ def softmax(call: Call) -> Step:
     if not x.shape or not x.elements:
         call.malformed("input is empty or a scalar")
 
+    scale = np.float64(np.float32(x.scale))
+    largest = np.float64(np.finfo(np.float32).max / np.float32(x.shape[-1]))
+    shift = max(0.0, float(np.log(largest)) - RESERVED_BITS) / scale
+    with np.errstate(all="ignore"):
+        table = np.exp((np.arange(256) - 255 + shift) * scale).astype(np.float32)
+        steps = np.floor(np.float32(1) / np.float32(call.output.scale))
+    limits, zero = np.iinfo(call.output.dtype), call.output.zero_point
+
     def run(values: Values) -> list[NDArray]:
-        real = dequantize(values[0], x).astype(np.float64)
-        powers = np.exp(real - real.max(axis=-1, keepdims=True))
-        return [quantize(powers / powers.sum(axis=-1, keepdims=True), call.output)]
+        integers = values[0].astype(np.int64)
+        powers = table[255 + integers - integers.max(axis=-1, keepdims=True)]
+        total = np.cumsum(powers, axis=-1, dtype=np.float32)[..., -1:]
+        with np.errstate(all="ignore"):
+            rounded = np.nan_to_num(np.rint(powers * steps / total)).astype(np.float64)
+        return [np.clip(rounded + zero, limits.min, limits.max).astype(call.output.dtype)]
 
     return run

@@ -20,6 +20,9 @@ SHARED = Path(
 )
 MNIST = SHARED / "models" / "onnx" / "mnist_cnn_pytorch_opset9.onnx"
 FLOAT = np.dtype(np.float32)
+needs_models = pytest.mark.skipif(
+    not MNIST.exists(), reason=f"no models in {SHARED}; set WEFT_SHARED to the folder with them"
+)
 
 
 def constant(name, values):
@@ -201,7 +204,7 @@ def shifted(arrays, reach):
     return inputs, labels
 
 
-@pytest.mark.skipif(not MNIST.exists(), reason="no models; set WEFT_SHARED to the folder that holds them")
+@needs_models
 @pytest.mark.parametrize("convention", ["tflite", "onnx"])
 @pytest.mark.parametrize("method", METHODS)
 def test_mnist_network(method, convention):
@@ -223,7 +226,7 @@ def test_mnist_network(method, convention):
     assert many.after >= many.before - 5
 
 
-@pytest.mark.skipif(not MNIST.exists(), reason="no models; set WEFT_SHARED to the folder that holds them")
+@needs_models
 def test_mnist_network_from_its_path():
     pytest.importorskip("onnx")
     calibration, _ = shifted(digits(), 0)
