@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable
 
 from ..graph import CONVENTIONS, Graph, ModelError, Quantization
+from ..importers import load_model
 from ..operators.checks import check_graph
 from ..operators.interpreter import Inputs
 from .calibration import Range, calibrate
@@ -60,7 +61,7 @@ def quantize(
     """
     if convention not in CONVENTIONS:
         raise ValueError(f"convention must be one of {', '.join(CONVENTIONS)}, not {convention!r}")
-    graph = fuse(_load(model))
+    graph = fuse(model if isinstance(model, Graph) else load_model(model))
     operators = [operator for operator in graph.operators if chosen(graph, operator, convention)]
     if not operators:
         raise ModelError(f"graph {graph.name}: no operator can be quantized")
@@ -78,18 +79,6 @@ def quantize(
     result.validate()
     check_graph(result)
     return result
-
-
-def _load(model: Graph | str | os.PathLike[str]) -> Graph:
-    if isinstance(model, Graph):
-        return model
-    if str(model).endswith(".tflite"):
-        from ..importers.tflite import load_tflite
-
-        return load_tflite(model)
-    from ..importers.onnx import load_onnx
-
-    return load_onnx(model)
 
 
 def _activations(graph: Graph, operators: list) -> list[str]:
