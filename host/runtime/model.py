@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .. import importers
 from ..compiler.network import AcceleratorStep, CompiledModel, compile_network
 from ..graph import Graph, ModelError
 from ..operators.interpreter import Interpreter, check_inputs, run_operator
@@ -21,8 +22,10 @@ from .errors import OperandError, TargetError
 if TYPE_CHECKING:
     from .device import ProgramDevice
 
-__all__ = ["Inputs", "LayerResult", "Model", "Result", "load_model", "run_compiled",
-           "run_reference"]
+__all__ = [
+    "Inputs", "LayerResult", "Model", "ModelCache", "Result", "load_model", "run_compiled",
+    "run_reference",
+]
 
 Model = str | os.PathLike[str] | Graph | CompiledModel
 Inputs = Mapping[str, ArrayLike] | Sequence[ArrayLike] | NDArray
@@ -104,18 +107,9 @@ def load_model(path: str | os.PathLike[str]) -> Graph | CompiledModel:
     ModelError, ProgramError
         If the file cannot be read.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix == ".weft":
+    if Path(path).suffix.lower() == ".weft":
         return CompiledModel.load(path)
-    if suffix == ".tflite":
-        from ..importers.tflite import load_tflite
-
-        return load_tflite(path)
-    if suffix == ".onnx":
-        from ..importers.onnx import load_onnx
-
-        return load_onnx(path)
-    raise ModelError(f"{path}: a model file ends in .tflite, .onnx or .weft")
+    return importers.load_model(path)
 
 
 def checked_inputs(graph: Graph, inputs: Inputs) -> dict[str, NDArray]:

@@ -66,10 +66,8 @@ class GraphBuilder:
         weights = self.random.integers(-127, 128, shape).astype(np.int8)
         scale = self.random.uniform(0.001, 0.01, count).astype(np.float32)
         bias = self.random.integers(-5000, 5000, count).astype(np.int32)
-        return (
-            self.constant(weights, Quantization(scale, np.zeros(count), axis if count > 1 else None)),
-            self.constant(bias),
-        )
+        quantization = Quantization(scale, np.zeros(count), axis if count > 1 else None)
+        return self.constant(weights, quantization), self.constant(bias)
 
     def _activation(self) -> str:
         return str(self.random.choice(["NONE", "RELU", "RELU6"]))

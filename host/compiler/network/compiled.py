@@ -200,7 +200,8 @@ class CompiledModel:
                              content[start + length :])
         except ProgramError:
             raise
-        except (ModelError, KeyError, TypeError, ValueError, IndexError) as error:
+        except (ArithmeticError, AttributeError, LookupError, ModelError, TypeError,
+                ValueError) as error:
             raise ProgramError(f"the compiled model is damaged: {error}") from error
 
     @classmethod

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from ...graph import Operator
 from ...operators.convolution import Requantization, requantization
 from ...operators.fully_connected import fully_connected_requantization
+from ...operators.onnx_rescale import FloatRequantization
+from ...operators.onnx_rescale import requantization as onnx_requantization
 from ...operators.registry import Call
 from .forms import Form, ceiling, form_of
 from .layers import Convolution
@@ -20,7 +22,10 @@ from .rescaling import Rescaling, wrap
 __all__ = ["map_convolution", "map_depthwise", "map_fully_connected"]
 
 
-def _rescaling(call: Call, scale: Requantization, weights: NDArray) -> Rescaling:
+Scale = Requantization | FloatRequantization
+
+
+def _rescaling(call: Call, scale: Scale, weights: NDArray) -> Rescaling:
     """Parameters, with the input's zero point folded into the bias."""
     bias = call.optional(2)
     values = np.zeros(len(weights), np.int64)
@@ -30,6 +35,8 @@ def _rescaling(call: Call, scale: Requantization, weights: NDArray) -> Rescaling
         values += bias.data.reshape(-1)
     sums = weights.reshape(len(weights), -1).astype(np.int64).sum(axis=1)
     folded = wrap(values - call.input(0).zero_point * sums)
+    if isinstance(scale, FloatRequantization):
+        return Rescaling.float_scale(folded, scale.scale)
     return Rescaling.fixed_point(folded, scale.multiplier, scale.shift)
 
 
@@ -39,6 +46,8 @@ def _weights(call: Call) -> NDArray[np.int8]:
         raise Refusal("its weights are not constant")
     if weights.dtype != np.int8:
         raise Refusal(f"its weights are {weights.dtype}")
+    if weights.quantization is not None and weights.quantization.zero_point.any():
+        raise Refusal("its weights have a zero point")
     return weights.data
 
 
@@ -47,7 +56,10 @@ def _build(mapper: Mapper, operator: Operator, weights: NDArray[np.int8],
     """A convolution from weights in OHWI order."""
     mapper.require_convention()
     call = mapper.call(operator)
-    scale = requantization(call, len(weights))
+    scale: Scale = (
+        onnx_requantization(call) if mapper.graph.convention == "onnx"
+        else requantization(call, len(weights))
+    )
     name, operators = mapper.name(operator, 0), [operator]
     pads = call.attribute("pads")
     before = (pads[0], pads[1])
@@ -85,7 +97,10 @@ def map_fully_connected(mapper: Mapper, operator: Operator) -> Convolution:
     mapper.require_convention()
     call = mapper.call(operator)
     weights = _weights(call)
-    scale = fully_connected_requantization(call)
+    scale: Scale = (
+        onnx_requantization(call) if mapper.graph.convention == "onnx"
+        else fully_connected_requantization(call)
+    )
     outputs, depth = weights.shape
     name = mapper.name(operator, 0)
     lines = math.prod(mapper.graph.tensors[name].shape) // depth

@@ -100,6 +100,8 @@ def fuse_unary(mapper: Mapper, layer: Layer) -> set[Operator]:
 
 def map_addition(mapper: Mapper, operator: Operator) -> Addition:
     """ADD and SUB of two tensors of one shape."""
+    if mapper.graph.convention != "tflite":
+        raise Refusal("is added up in float32")
     mapper.require_convention()
     call = mapper.call(operator)
     a, b = call.input(0), call.input(1)
@@ -108,8 +110,6 @@ def map_addition(mapper: Mapper, operator: Operator) -> Addition:
     if a.shape != b.shape:
         raise Refusal(f"broadcasts {a.shape} and {b.shape}")
     names = mapper.name(operator, 0), mapper.name(operator, 1)
-    if mapper.graph.convention != "tflite":
-        raise Refusal("is not rescaled by the tflite convention")
     scales = addition_scales(call)
     first = Rescaling.fixed_point(-a.zero_point, *scales.first, left=ADD_LEFT_SHIFT)
     multiplier, shift = scales.second

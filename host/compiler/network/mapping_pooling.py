@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...graph import Operator
 from ...operators.pooling import divide_half_away
 from ...operators.reduction import mean_multiplier, reduction_axes
@@ -22,6 +24,8 @@ _LARGEST = 1 << 14
 def map_pooling(mapper: Mapper, operator: Operator) -> Pooling:
     """AVERAGE_POOL_2D and MAX_POOL_2D."""
     call = mapper.call(operator)
+    if tuple(call.attribute("dilation", (1, 1))) != (1, 1):
+        raise Refusal("has a dilated window")
     call.same_type(call.input(0), call.output)
     average = operator.kind == "AVERAGE_POOL_2D"
     pads, window = call.attribute("pads"), tuple(call.attribute("filter"))
@@ -34,6 +38,9 @@ def map_pooling(mapper: Mapper, operator: Operator) -> Pooling:
     )
     if not average:
         return layer
+    if mapper.graph.convention != "tflite":
+        raise Refusal("averages in float32, in the order of the window")
+    mapper.require_convention()
     if window[0] * window[1] > _LARGEST:
         raise Refusal(f"averages {window[0] * window[1]} elements, more than {_LARGEST}")
     sizes = [
@@ -69,9 +76,13 @@ def map_reduction(mapper: Mapper, operator: Operator) -> Pooling:
         layer.zero_point = 0
         return layer
     mapper.require_convention()
-    if mapper.graph.convention != "tflite":
-        raise Refusal("is not rescaled by the tflite convention")
     count = form.height * form.width
+    if mapper.graph.convention == "onnx":
+        if operator.kind != "MEAN":
+            raise Refusal("the accelerator has no such operation")
+        factor = np.float32(x.scale) / (np.float32(y.scale) * np.float32(count))
+        layer.rescalings[count] = Rescaling.float_scale(-x.zero_point * count, factor)
+        return layer
     ratio = x.scale / y.scale
     mean = operator.kind == "MEAN"
     scale = mean_multiplier(ratio, count) if mean else quantize_multiplier(ratio)
