@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from ..once import Once
 from ..units.delay_line import DelayLine
 from .parameters import kept_layout
-from .shift import choose, shift_left, shift_right
+from .shift import shift_left, shift_right
 
 __all__ = ["OnnxRequantizer"]
 

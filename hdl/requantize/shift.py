@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Mux
+from amaranth.hdl import Cat, Const
 
-__all__ = ["choose", "shift_left", "shift_right"]
+from ..select import choose
+
+__all__ = ["shift_left", "shift_right"]
 
 
 def shift_left(value: Any, amount: Any, unit: int) -> Any:
@@ -24,12 +26,3 @@ def shift_right(value: Any, amount: Any, unit: int) -> tuple[Any, Any]:
         shifted = [(value >> (n * unit)).as_signed() for n in range(count)]
         return choose(shifted, amount).as_signed(), choose(lost, amount)
     return choose([value >> (n * unit) for n in range(count)], amount), choose(lost, amount)
-
-
-def choose(choices: list[Any], selector: Any) -> Any:
-    """``choices[selector]`` by a balanced tree of multiplexers."""
-    for bit in selector:
-        choices = [
-            Mux(bit, odd, even) for even, odd in zip(choices[::2], choices[1::2], strict=True)
-        ]
-    return choices[0]
