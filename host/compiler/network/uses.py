@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .dense import dense_halo
-from .layers import Alias, Convolution, HostOperator, Layer
+from .layers import Addition, Alias, Convolution, HostOperator, Layer
 from .mapper import Mapper
 from .mapping import Item
 
@@ -48,11 +48,28 @@ def _chained(first: Layer, second: Layer) -> bool:
     )
 
 
+def _reordered(items: Sequence[Item]) -> list[Item]:
+    """Of two convolutions that an addition follows, the longer one last.
+
+    The vector unit adds while the array computes the second one.
+    """
+    result = [item for item in items if not isinstance(item, Alias)]
+    for place in range(2, len(result)):
+        first, second, last = result[place - 2 : place + 1]
+        if (
+            isinstance(first, Convolution) and isinstance(second, Convolution)
+            and isinstance(last, Addition) and set(last.inputs) == {first.output, second.output}
+            and first.output not in second.inputs and first.macs > second.macs
+        ):
+            result[place - 2 : place] = [second, first]
+    return result
+
+
 def make_steps(items: Sequence[Item], *, per_layer: bool = False) -> list[Step]:
     """Programs and host operators in order; times count groups and host operators."""
     steps: list[Step] = []
     time = 0
-    for item in items:
+    for item in _reordered(items):
         if isinstance(item, Alias):
             continue
         if isinstance(item, HostOperator):
