@@ -19,7 +19,8 @@ from ..hdl.config import Config
 from ..sim.job import Transport
 from .driver import DEFAULT_WATCHDOG, Driver, Outcome
 from .errors import DeviceError, MemorySizeError, OperandError
-from .model import Inputs, Model, ModelCache, Result, run_compiled, run_reference
+from .model import Inputs, Model, Result, run_compiled, run_reference
+from .model_cache import ModelCache
 from .run import Run
 
 __all__ = ["DEFAULT_DRAM_BYTES", "Device", "ProgramDevice", "check_operands"]
