@@ -90,15 +90,15 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
                                  calibration=calibration, method=method)
         return function(*arguments, model=load, **values)
 
-    run = config_options(run)
-    run = click.option(
+    wrapped = config_options(run)
+    wrapped = click.option(
         "--method", type=click.Choice(METHODS), default="minmax", show_default=True,
-        help="How ranges come from the calibration samples.")(run)
-    run = click.option(
+        help="How ranges come from the calibration samples.")(wrapped)
+    wrapped = click.option(
         "--calibration", type=click.Path(path_type=Path, exists=True, dir_okay=False),
         help="Quantize a floating-point model with one input first; a NumPy file, samples along "
-        "the first axis.")(run)
-    return click.argument("model", type=click.Path(path_type=Path))(run)
+        "the first axis.")(wrapped)
+    return click.argument("model", type=click.Path(path_type=Path))(wrapped)
 
 
 def open_model(
