@@ -165,7 +165,7 @@ class Config:
             lanes = max(count for count in range(1, 5) if common % count == 0)
             object.__setattr__(self, "vector_lanes", lanes)
         if self.vector_lanes != 0:
-            _integer("vector_lanes", self.vector_lanes, 0, 256)
+            _integer("vector_lanes", self.vector_lanes, 0, 64)
             if common % self.vector_lanes:
                 legal = [count for count in range(1, common + 1) if common % count == 0]
                 raise ConfigurationError(

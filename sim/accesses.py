@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..hdl.config import Config
-from ..hdl.isa import ADD_FLAG, MAXIMUM_FLAG, ErrorCode, Instruction, Memory, Opcode, Unit
+from ..hdl.isa import (
+    ADD_FLAG,
+    MAXIMUM_FLAG,
+    TABLE_FLAG,
+    ErrorCode,
+    Instruction,
+    Memory,
+    Opcode,
+    Unit,
+)
 
 __all__ = [
     "MatmulAccess",
@@ -126,6 +135,8 @@ def _vector_legality(config: Config, i: Instruction) -> str | None:
         return "the flags add and maximum exclude each other"
     if keeps and not i["destination_memory"]:
         return "the flags add and maximum need the accumulator as destination"
+    if i.flags & TABLE_FLAG and i["destination_memory"]:
+        return "the flag table needs the activation scratchpad as destination"
     return None
 
 

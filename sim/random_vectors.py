@@ -65,6 +65,7 @@ def random_vector(
     for bit in (SUM_FLAG, REQUANTIZE_FLAG, UNIFORM_FLAG, TABLE_FLAG):
         flags |= bit if random.random() < 0.5 else 0
     if values["destination_memory"]:
+        flags &= ~TABLE_FLAG
         flags |= (0, ADD_FLAG, MAXIMUM_FLAG)[int(random.integers(0, 3))]
     instruction = Instruction(Opcode.VECTOR, values, flags=flags)
     access = vector_access(config, instruction)

@@ -19,7 +19,7 @@ from ..isa import INDEX_WIDTH, ErrorCode, Memory, Opcode
 from ..memory.bank import MemoryBank
 from ..memory.ports import ReadResponseSignature, int8_vector, int32_vector, request_layout
 from .row_sequencer import RowSequencer
-from .transfer import INSTRUCTIONS_IN_FLIGHT, TRANSFER_LAYOUT, MemoryShape, segments_layout
+from .transfer import INSTRUCTIONS_IN_FLIGHT, MemoryShape, segments_layout, transfer_layout
 from .transfer_setup import TransferSetup
 from .word_reader import STORE_ROW_LAYOUT, WordReader
 
@@ -133,7 +133,7 @@ class StoreUnit(wiring.Component):
         depth = max(16, 2 * self.config.write_outstanding)
         m.submodules.rows = rows = StreamFIFO(STORE_ROW_LAYOUT, depth)
         m.submodules.instructions = instructions = StreamFIFO(
-            TRANSFER_LAYOUT, INSTRUCTIONS_IN_FLIGHT
+            transfer_layout(self.memories), INSTRUCTIONS_IN_FLIGHT
         )
         m.submodules.pending_rows = pending_rows = StreamFIFO(_PENDING_ROW, 2 * depth)
         m.submodules.pending_instructions = pending_instructions = StreamFIFO(

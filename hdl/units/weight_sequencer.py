@@ -180,7 +180,7 @@ class WeightSequencer(wiring.Component):
             m.d.sync += [
                 self.fault.valid.eq(1),
                 self.fault.index.eq(index),
-                self.fault.address.eq(generator.address | (Memory.WEIGHT.value << 30)),
+                self.fault.address.eq(generator.address | (Memory.WEIGHT.value << 29)),
             ]
 
         word = prefetcher.o.payload

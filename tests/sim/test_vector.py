@@ -164,6 +164,7 @@ def random_vector(config, random):
                 if random.random() < 0.5)
     source, destination = number(0, 1), number(0, 1)
     if destination:
+        flags &= ~TABLE_FLAG
         flags |= (0, ADD_FLAG, MAXIMUM_FLAG)[number(0, 2)]
     width = config.cols if destination else config.rows
     first = config.lanes * number(0, width // config.lanes - 1)
@@ -313,6 +314,8 @@ REFUSED = [
     (vector(ADD_FLAG | MAXIMUM_FLAG, destination_memory=1),
      "the flags add and maximum exclude each other"),
     (vector(ADD_FLAG), "the flags add and maximum need the accumulator as destination"),
+    (vector(TABLE_FLAG, destination_memory=1),
+     "the flag table needs the activation scratchpad as destination"),
     (Instruction(Opcode.STORE, {"memory": 3}), "STORE cannot read the parameter memory"),
     (Instruction(Opcode.STORE, {"memory": 4}), "STORE cannot read the table memory"),
     (Instruction(Opcode.LOAD, {"memory": 6}), "there is no memory 6"),
