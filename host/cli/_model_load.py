@@ -179,6 +179,8 @@ def write_whole(files: Mapping[Path, bytes]) -> None:
     ready: list[tuple[str, Path]] = []
     try:
         for path, content in files.items():
+            if not path.parent.is_dir():
+                raise click.UsageError(f"there is no directory {path.parent}")
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
             ready.append((name, path))
             with os.fdopen(handle, "wb") as file:

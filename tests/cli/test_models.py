@@ -108,6 +108,9 @@ def test_compiled_models_run_alike(
     assert alone["equal_to_reference"] is None and "--reference" in alone["notes"][0]
     error = run_json(capfd, "run", program, "--rows", "8", status=1)["error"]
     assert error["type"] == "TargetError"
+    nowhere = str(tmp_path / "nowhere" / "program.weft")
+    error = run_json(capfd, "compile", model, "-o", nowhere, *SMALL, status=1)["error"]
+    assert "no directory" in error["message"] and not Path(nowhere).parent.exists()
     Path(program).write_bytes(Path(program).read_bytes()[:-1])
     error = run_json(capfd, "run", program, status=1)["error"]
     assert error["type"] == "ProgramError" and "\n" not in error["message"]
