@@ -115,7 +115,13 @@ def _run(
     with tempfile.TemporaryDirectory(prefix="weft-") as folder, log.open("wb") as log_file:
         events = Path(folder) / "events"
         events.touch()
-        environment = {**os.environ, EVENTS_VARIABLE: str(events)}
+        # A worker of another regression may run this one; its pytest is no worker of that.
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("PYTEST_XDIST_")
+        }
+        environment = {**inherited, EVENTS_VARIABLE: str(events)}
         process = subprocess.Popen(
             arguments, cwd=root, env=environment, stdout=log_file, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
