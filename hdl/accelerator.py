@@ -19,7 +19,9 @@ from .control.supervisor import Supervisor
 from .dma.arbiter import ReadArbiter
 from .isa import Unit
 from .memory.accumulator import Accumulator
+from .memory.parameter_memory import ParameterMemory
 from .memory.scratchpad import ActivationScratchpad
+from .memory.table_memory import TableMemory
 from .memory.weight_scratchpad import WeightScratchpad
 from .once import Once
 from .registers import ADDRESS_WIDTH, COUNTERS
@@ -27,6 +29,7 @@ from .units.issue import ARRAY_ACTIVITY
 from .units.load import LoadUnit
 from .units.matmul import MatmulUnit
 from .units.store import StoreUnit
+from .units.vector import VectorUnit
 
 __all__ = ["Accelerator"]
 
@@ -44,6 +47,7 @@ class Accelerator(wiring.Component):
         m_axi -+- ReadArbiter -+- Sequencer                           (reset: rst or soft reset)
                |               +- LoadUnit ----> scratchpads, accumulator
                |                  MatmulUnit <-> scratchpads, accumulator
+               |                  VectorUnit <-> activation scratchpad, accumulator
                +----------------- StoreUnit <--- activation scratchpad, accumulator
 
     Parameters
@@ -83,7 +87,7 @@ class Accelerator(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        rules = InstructionRules(rows=config.rows, vector=config.vector_lanes > 0)
+        rules = InstructionRules.of(config)
         m.submodules.registers = registers = Once(ControlRegisters(config))
         m.submodules.supervisor = supervisor = Once(Supervisor())
         m.submodules.counters = counters = Once(Counters(count=len(COUNTERS)))
@@ -102,16 +106,19 @@ class Accelerator(wiring.Component):
             queue_depth=config.queue_depth,
         )
         arbiter = ReadArbiter(**widths)
-        activation = ActivationScratchpad(rows=config.rows, depth=config.activation_depth)
+        activation = ActivationScratchpad(
+            rows=config.rows, depth=config.activation_depth, lanes=config.lanes
+        )
         weight = WeightScratchpad(cols=config.cols, depth=config.weight_depth)
         accumulator = Accumulator(
             cols=config.cols,
             width=config.accumulator_width,
             depth=config.accumulator_depth,
             data_width=config.partial_sum_width,
+            lanes=config.lanes,
         )
         load, matmul, store = LoadUnit(config), MatmulUnit(config), StoreUnit(config)
-        parts = {
+        parts: dict[str, Any] = {
             "sequencer": sequencer,
             "arbiter": arbiter,
             "load": load,
@@ -121,6 +128,10 @@ class Accelerator(wiring.Component):
             "weight_scratchpad": weight,
             "accumulator": accumulator,
         }
+        units = {Unit.LOAD: load, Unit.MATMUL: matmul, Unit.STORE: store}
+        if config.lanes:
+            parts |= _vector(m, config, load, activation, accumulator)
+            units[Unit.VECTOR] = parts["vector"]
         for name, part in parts.items():
             m.submodules[name] = DomainRenamer("work")(Once(part))
 
@@ -142,7 +153,6 @@ class Accelerator(wiring.Component):
             matmul.waiting_semaphore.eq(sequencer.waiting[Unit.MATMUL.value]),
             self.irq.eq(registers.irq),
         ]
-        units = {Unit.LOAD: load, Unit.MATMUL: matmul, Unit.STORE: store}
         for unit, component in units.items():
             _attach(m, getattr(sequencer, unit.name.lower()), component)
         _supervise(m, registers, supervisor, sequencer, arbiter)
@@ -199,6 +209,32 @@ class Accelerator(wiring.Component):
             registers.counter_valid.eq(counters.valid),
             registers.counter_value.eq(counters.value),
         ]
+
+
+def _vector(
+    m: Module,
+    config: Config,
+    load: LoadUnit,
+    activation: ActivationScratchpad,
+    accumulator: Accumulator,
+) -> dict[str, Any]:
+    """The vector unit and its own memories, connected; to be added by the names returned."""
+    unit = VectorUnit(config)
+    parameters = ParameterMemory(
+        lanes=config.lanes, depth=config.parameter_depth, convention=config.requantize
+    )
+    table = TableMemory(lanes=config.lanes)
+    memories: dict[str, Any] = {"activation": activation, "accumulator": accumulator}
+    for name, memory in memories.items():
+        for port in ("read", "data", "write"):
+            connect(m, getattr(unit, f"{name}_{port}"), getattr(memory, f"vector_{port}"))
+    connect(m, unit.parameter_read, parameters.vector_read)
+    for lane in range(config.lanes):
+        connect(m, getattr(unit, f"table_{lane}"), getattr(table, f"lane_{lane}"))
+    writes: Any = load
+    connect(m, writes.parameter_write, parameters.write)
+    connect(m, writes.table_write, table.write)
+    return {"vector": unit, "parameter_memory": parameters, "table_memory": table}
 
 
 def _attach(m: Module, port: Any, unit: Any) -> None:

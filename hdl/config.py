@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ SEMAPHORE_MAXIMUM = 63
 
 SEGMENT_COUNT = 8
 """DRAM segments of every configuration; an instruction's segment field has three bits."""
+
+PARAMETER_LANE_BYTES = 12
+"""Bytes of one channel's parameters: bias int32, multiplier int32 (or scale float32), shifts."""
 
 AXI_WIDTHS = (32, 64, 128, 256)
 
@@ -94,8 +98,15 @@ class Config:
         Write bursts in flight. Power of two.
     queue_depth : int
         Instructions each unit's queue holds. Power of two.
-    vector_lanes : int
-        Lanes of the vector unit; 0 leaves the unit out.
+    vector_lanes : int, optional
+        Lanes of the vector unit, a common divisor of ``rows`` and ``cols``; 0 leaves the unit out.
+        By default the largest such divisor up to 4.
+    parameter_depth : int
+        Words of the parameter memory, each bias, multiplier and shifts of ``vector_lanes``
+        channels. Power of two.
+    requantize : str
+        Numeric convention of the vector unit: ``"tflite"`` (Q31 multiplier, double rounding) or
+        ``"onnx"`` (float32 scale, round half to even).
 
     Raises
     ------
@@ -117,7 +128,9 @@ class Config:
     read_outstanding: int = 32
     write_outstanding: int = 16
     queue_depth: int = 8
-    vector_lanes: int = 0
+    vector_lanes: int | None = None
+    parameter_depth: int = 512
+    requantize: str = "tflite"
 
     def __post_init__(self) -> None:
         _integer("rows", self.rows, 1, 256)
@@ -155,10 +168,23 @@ class Config:
         _power_of_two("read_outstanding", self.read_outstanding, 1, 256)
         _power_of_two("write_outstanding", self.write_outstanding, 1, 256)
         _power_of_two("queue_depth", self.queue_depth, 2, 64)
-        if isinstance(self.vector_lanes, bool) or self.vector_lanes != 0:
+        common = math.gcd(self.rows, self.cols)
+        if self.vector_lanes is None:
+            lanes = max(count for count in range(1, 5) if common % count == 0)
+            object.__setattr__(self, "vector_lanes", lanes)
+        else:
+            _integer("vector_lanes", self.vector_lanes, 0, 64)
+            if self.vector_lanes and common % self.vector_lanes:
+                legal = [count for count in range(1, common + 1) if common % count == 0]
+                raise ConfigurationError(
+                    f"vector_lanes must divide rows ({self.rows}) and cols ({self.cols}): one of "
+                    f"{', '.join(map(str, legal))}, or 0 for no vector unit, "
+                    f"not {self.vector_lanes!r}"
+                )
+        _power_of_two("parameter_depth", self.parameter_depth, 16, 4096)
+        if self.requantize not in ("tflite", "onnx"):
             raise ConfigurationError(
-                f"vector_lanes must be 0, not {self.vector_lanes!r}: "
-                "the vector unit is not in this configuration"
+                f"requantize must be 'tflite' or 'onnx', not {self.requantize!r}"
             )
 
     # Derived values. Each is a property so that no two places compute it.
@@ -198,6 +224,16 @@ class Config:
     def accumulator_bytes(self) -> int:
         """Bytes of one accumulator word as LOAD and STORE see it: int32 per column."""
         return 4 * self.cols
+
+    @property
+    def lanes(self) -> int:
+        """Lanes of the vector unit; 0 where there is none."""
+        return self.vector_lanes or 0
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Bytes of one parameter word as LOAD sees it: 12 a lane."""
+        return PARAMETER_LANE_BYTES * self.lanes
 
     # Names, files, variants.
 

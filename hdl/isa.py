@@ -70,13 +70,14 @@ class Unit(hardware_enum.Enum, shape=unsigned(2)):
     STORE = 3
 
 
-class Memory(hardware_enum.Enum, shape=unsigned(2)):
+class Memory(hardware_enum.Enum, shape=unsigned(3)):
     """On-chip memories an instruction can name."""
 
     ACTIVATION = 0
     WEIGHT = 1
     ACCUMULATOR = 2
     PARAMETER = 3
+    TABLE = 4
 
 
 class ErrorCode(hardware_enum.Enum, shape=unsigned(8)):
@@ -107,7 +108,7 @@ ERROR_DOCUMENTATION: dict[ErrorCode, tuple[str, str]] = {
     ),
     ErrorCode.MEMORY_RANGE: (
         "An on-chip address at or beyond the memory's depth.",
-        "the address is the word address, its memory in bits 31:30",
+        "the address is the word address, its memory in bits 31:29",
     ),
     ErrorCode.SEGMENT_LIMIT: (
         "A DRAM access that starts before its segment or ends beyond its limit.",
@@ -206,6 +207,11 @@ HEADER: tuple[Field, ...] = (
 )
 """Fields that every instruction starts with."""
 
+SUM_FLAG, REQUANTIZE_FLAG, UNIFORM_FLAG, TABLE_FLAG, ADD_FLAG, MAXIMUM_FLAG = (
+    1 << bit for bit in range(6)
+)
+"""VECTOR flag bits, in the order of the format's table."""
+
 ACCUMULATE_FLAG = 1
 """MATMUL flag bit: add to the accumulator from the first block on instead of overwriting."""
 
@@ -260,7 +266,11 @@ FORMATS: dict[Opcode, Format] = {
             "words. A row of `bytes` bytes starts at offset + y * stride_y + x * stride_x and "
             "takes max(1, ceil(bytes / word bytes)) words; the tail of its last word holds fill.",
             (
-                Field("memory", 2, "destination: activation 0, weight 1, accumulator 2"),
+                Field(
+                    "memory",
+                    3,
+                    "destination: activation 0, weight 1, accumulator 2, parameter 3, table 4",
+                ),
                 Field("address", 16, "first destination word"),
                 Field("segment", 3, "DRAM segment"),
                 Field("offset", 32, "byte offset of the first row in the segment"),
@@ -308,29 +318,51 @@ FORMATS: dict[Opcode, Format] = {
         ),
         Format(
             Opcode.VECTOR,
-            "Post-process outputs: read a word (or a window of words), reduce, add bias, "
-            "requantize, clamp, look up, write. Needs the vector unit.",
+            "Post-process outputs, `lanes` elements at a time. For each point (y, x) and each "
+            "chunk of `lanes` elements: read the chunk of every word of the window and reduce "
+            "(maximum, or sum with the flag sum); with the flag requantize add the bias and scale "
+            "by multiplier and shifts of the chunk's parameter word, add zero_point; clamp; with "
+            "the flag table look the result up; write the chunk. A point's chunks are consecutive "
+            "elements and run on into the following words. Elements are int8 in the activation "
+            "scratchpad and int32 in the accumulator; an int32 destination is neither clamped nor "
+            "looked up nor offset by zero_point. Without requantize parameters are not read.",
             (
-                Field("source_memory", 2, "memory read"),
+                Field("source_memory", 1, "memory read: activation 0, accumulator 1"),
+                Field("destination_memory", 1, "memory written: activation 0, accumulator 1"),
                 Field("source_address", 16, "first word read"),
-                Field("destination_memory", 2, "memory written"),
+                Field(
+                    "source_element", 8, "first element in the first word read; a multiple of lanes"
+                ),
                 Field("destination_address", 16, "first word written"),
+                Field(
+                    "destination_element",
+                    8,
+                    "first element in the first word written; a multiple of lanes",
+                ),
+                _count("chunks", 10, "chunks of `lanes` elements of a point"),
                 _count("count_y", 10, "output rows"),
                 _count("count_x", 10, "output columns"),
                 Field("source_stride_y", 14, "words per output row"),
-                Field("source_stride_x", 10, "words per output column"),
+                Field("source_stride_x", 12, "words per output column"),
                 Field("destination_stride_y", 14, "words per output row"),
-                Field("destination_stride_x", 10, "words per output column"),
-                _count("window_y", 4, "window rows"),
-                _count("window_x", 4, "window columns"),
+                Field("destination_stride_x", 12, "words per output column"),
+                _count("window_y", 6, "window rows"),
+                _count("window_x", 6, "window columns"),
                 Field("window_stride_y", 14, "words per window row"),
-                Field("window_stride_x", 10, "words per window column"),
-                Field("parameter_address", 10, "first word of bias, multiplier and shift"),
-                Field("zero_point", 8, "added after requantization", is_signed=True),
-                Field("clamp_low", 8, "smallest result", is_signed=True, default=-128),
-                Field("clamp_high", 8, "largest result", is_signed=True, default=127),
-                Field("operation", 8, "stages of the pipeline that are on"),
+                Field("window_stride_x", 12, "words per window column"),
+                Field("parameter_address", 12, "parameter word of the first chunk"),
+                Field("zero_point", 8, "added after scaling", is_signed=True),
+                Field("clamp_low", 8, "smallest int8 result", is_signed=True, default=-128),
+                Field("clamp_high", 8, "largest int8 result", is_signed=True, default=127),
             ),
+            {
+                "sum": (SUM_FLAG, "reduce windows by sum instead of maximum"),
+                "requantize": (REQUANTIZE_FLAG, "add bias, scale, add zero point"),
+                "uniform": (UNIFORM_FLAG, "every chunk uses the first parameter word"),
+                "table": (TABLE_FLAG, "look the int8 result up in the table"),
+                "add": (ADD_FLAG, "add to the int32 destination instead of overwriting it"),
+                "maximum": (MAXIMUM_FLAG, "keep the larger of int32 destination and result"),
+            },
         ),
         Format(
             Opcode.STORE,
@@ -339,7 +371,7 @@ FORMATS: dict[Opcode, Format] = {
             "ceil(bytes / word bytes) words; what is left of its last word is dropped. "
             "Accumulator words are stored as little-endian int32, activation words as int8.",
             (
-                Field("memory", 2, "source: activation 0 or accumulator 2"),
+                Field("memory", 3, "source: activation 0 or accumulator 2"),
                 Field("address", 16, "first source word"),
                 Field("segment", 3, "DRAM segment"),
                 Field("offset", 32, "byte offset of the first row in the segment"),

@@ -110,6 +110,8 @@ _CONSTANTS = (
     ("QUEUE_DEPTH", "queue_depth", "Instructions each unit's queue holds."),
     ("VECTOR_LANES", "vector_lanes", "Lanes of the vector unit; 0: there is none."),
     ("DATAFLOW", "dataflow", "0: weight-stationary."),
+    ("PARAMETER_DEPTH", "parameter_depth", "Words of the parameter memory."),
+    ("REQUANTIZE", "requantize", "Numeric convention of the vector unit. 0: tflite, 1: onnx."),
 )
 
 COUNTERS: tuple[tuple[str, str], ...] = (
@@ -317,4 +319,6 @@ def configuration_value(item: Register, config: Config) -> int:
         return VERSION
     if item.constant == "dataflow":
         return {"weight-stationary": 0}[config.dataflow]
+    if item.constant == "requantize":
+        return {"tflite": 0, "onnx": 1}[config.requantize]
     return int(getattr(config, item.constant))

@@ -9,30 +9,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..hdl.config import Config
-from ..hdl.isa import ErrorCode, Instruction, Memory, Opcode, Unit
+from ..hdl.isa import (
+    ADD_FLAG,
+    MAXIMUM_FLAG,
+    TABLE_FLAG,
+    ErrorCode,
+    Instruction,
+    Memory,
+    Opcode,
+    Unit,
+)
 
 __all__ = [
     "MatmulAccess",
+    "TABLE_DEPTH",
     "TransferAccess",
     "axi_beats",
+    "chunks_per_word",
     "fault_address",
     "legality",
     "matmul_access",
     "memory_depth",
     "transfer_access",
+    "whole_words",
     "word_bytes",
 ]
 
 IntArray = NDArray[np.int64]
 
+TABLE_DEPTH = 256
+"""Words of the table memory: one for each int8 value, -128 first."""
+
 
 def memory_depth(config: Config, memory: Memory) -> int:
-    """Words of an on-chip memory."""
+    """Words of an on-chip memory; 0 where the configuration leaves it out."""
     return {
         Memory.ACTIVATION: config.activation_depth,
         Memory.WEIGHT: config.weight_depth,
         Memory.ACCUMULATOR: config.accumulator_depth,
-        Memory.PARAMETER: 0,
+        Memory.PARAMETER: config.parameter_depth if config.lanes else 0,
+        Memory.TABLE: TABLE_DEPTH if config.lanes else 0,
     }[memory]
 
 
@@ -42,13 +58,31 @@ def word_bytes(config: Config, memory: Memory) -> int:
         Memory.ACTIVATION: config.activation_bytes,
         Memory.WEIGHT: config.weight_bytes,
         Memory.ACCUMULATOR: config.accumulator_bytes,
-        Memory.PARAMETER: 1,
+        Memory.PARAMETER: max(1, config.parameter_bytes),
+        Memory.TABLE: 1,
     }[memory]
+
+
+def chunks_per_word(config: Config, memory: Memory) -> int:
+    """Chunks of ``lanes`` elements in a word: the pieces VECTOR reads and writes.
+
+    All other instructions write whole words. So a chunk is written as a whole or not at all, and
+    numbering chunks (``word * chunks_per_word + chunk in the word``) is exact for every element.
+    """
+    if not config.lanes or memory not in (Memory.ACTIVATION, Memory.ACCUMULATOR):
+        return 1
+    return (config.rows if memory is Memory.ACTIVATION else config.cols) // config.lanes
+
+
+def whole_words(config: Config, memory: Memory, words: IntArray) -> IntArray:
+    """The chunk numbers of ``words``, flat."""
+    number = chunks_per_word(config, memory)
+    return (words.reshape(-1, 1) * number + np.arange(number)).reshape(-1)
 
 
 def fault_address(memory: Memory, word: int) -> int:
     """The error register's address of a MEMORY_RANGE error."""
-    return (int(memory.value) << 30) | (word & 0x3FFF_FFFF)
+    return (int(memory.value) << 29) | (word & 0x1FFF_FFFF)
 
 
 def legality(config: Config, instruction: Instruction) -> tuple[ErrorCode, str] | None:
@@ -59,12 +93,50 @@ def legality(config: Config, instruction: Instruction) -> tuple[ErrorCode, str] 
             ErrorCode.ILLEGAL_INSTRUCTION,
             f"last_rows must be at most rows ({config.rows}), not {instruction['last_rows']}",
         )
-    if opcode is Opcode.STORE and instruction["memory"] == Memory.WEIGHT.value:
-        return ErrorCode.ILLEGAL_INSTRUCTION, "STORE cannot read the weight scratchpad"
-    if opcode in (Opcode.LOAD, Opcode.STORE) and instruction["memory"] == Memory.PARAMETER.value:
-        return ErrorCode.NOT_CONFIGURED, "the parameter memory is not in this configuration"
-    if instruction.unit is Unit.VECTOR and not config.vector_lanes:
+    if opcode in (Opcode.LOAD, Opcode.STORE):
+        return _memory_legality(config, instruction)
+    if instruction.unit is Unit.VECTOR and not config.lanes:
         return ErrorCode.NOT_CONFIGURED, "the vector unit is not in this configuration"
+    if opcode is Opcode.VECTOR:
+        reason = _vector_legality(config, instruction)
+        return None if reason is None else (ErrorCode.ILLEGAL_INSTRUCTION, reason)
+    return None
+
+
+def _memory_legality(config: Config, instruction: Instruction) -> tuple[ErrorCode, str] | None:
+    """Whether a LOAD or STORE may name its memory."""
+    number, is_store = instruction["memory"], instruction.opcode is Opcode.STORE
+    if number > Memory.TABLE.value:
+        return ErrorCode.ILLEGAL_INSTRUCTION, f"there is no memory {number}"
+    memory = Memory(number)
+    if is_store and memory is Memory.WEIGHT:
+        return ErrorCode.ILLEGAL_INSTRUCTION, "STORE cannot read the weight scratchpad"
+    if memory in (Memory.PARAMETER, Memory.TABLE):
+        name = memory.name.lower()
+        if not config.lanes:
+            return ErrorCode.NOT_CONFIGURED, f"the {name} memory is not in this configuration"
+        if is_store:
+            return ErrorCode.ILLEGAL_INSTRUCTION, f"STORE cannot read the {name} memory"
+    return None
+
+
+def _vector_legality(config: Config, i: Instruction) -> str | None:
+    """Why dispatch refuses a VECTOR, or None."""
+    for side in ("source", "destination"):
+        elements = config.cols if i[f"{side}_memory"] else config.rows
+        name = f"{side}_element"
+        if i[name] % config.lanes or i[name] >= elements:
+            return (
+                f"{name} must be a multiple of lanes ({config.lanes}) below {elements}, "
+                f"not {i[name]}"
+            )
+    keeps = i.flags & (ADD_FLAG | MAXIMUM_FLAG)
+    if keeps == ADD_FLAG | MAXIMUM_FLAG:
+        return "the flags add and maximum exclude each other"
+    if keeps and not i["destination_memory"]:
+        return "the flags add and maximum need the accumulator as destination"
+    if i.flags & TABLE_FLAG and i["destination_memory"]:
+        return "the flag table needs the activation scratchpad as destination"
     return None
 
 
@@ -171,6 +243,8 @@ class TransferAccess:
         ``[count_y, count_x]`` byte offsets of the rows in the segment.
     pad_before, pad_after : int
         Fill words around each group.
+    fills : bool
+        Whether it is a LOAD, which writes its last words whole.
     """
 
     memory: Memory
@@ -181,11 +255,26 @@ class TransferAccess:
     offsets: IntArray
     pad_before: int = 0
     pad_after: int = 0
+    fills: bool = True
 
     def range_fault(self, config: Config) -> int | None:
         """The first word at or beyond the memory's depth, or None."""
         depth = memory_depth(config, self.memory)
         return None if self.address + self.words <= depth else max(self.address, depth)
+
+    def chunks(self, config: Config) -> slice | IntArray:
+        """The chunk numbers (`chunks_per_word`) that the bytes of the rows take.
+
+        What a row leaves of its last word counts only for a LOAD, which fills it.
+        """
+        number = chunks_per_word(config, self.memory)
+        used = number * self.row_words
+        if not self.fills:
+            used = -(-self.bytes * number // word_bytes(config, self.memory))
+        if used == number * self.row_words:
+            return slice(self.address * number, (self.address + self.words) * number)
+        rows = (self.address + np.arange(0, self.words, self.row_words)) * number
+        return (rows[:, None] + np.arange(used)).reshape(-1)
 
     def segment_fault(self, limit: int) -> int | None:
         """The offset of the first row that leaves the segment, or None."""
@@ -233,7 +322,8 @@ def transfer_access(config: Config, i: Instruction) -> TransferAccess:
         + _axis(i["count_x"], i["stride_x"])
     )
     return TransferAccess(
-        memory, i["address"], words, row_words, size, offsets, before, after
+        memory, i["address"], words, row_words, size, offsets, before, after,
+        fills=i.opcode is Opcode.LOAD,
     )
 
 

@@ -12,17 +12,20 @@ from numpy.typing import NDArray
 
 from ..hdl.config import Config
 from ..hdl.isa import ACCUMULATE_FLAG, ErrorCode, ErrorSource, Instruction, Memory, Opcode
-from . import reference
+from . import reference, vector
 from .accesses import (
     MatmulAccess,
     TransferAccess,
     axi_beats,
+    chunks_per_word,
     fault_address,
     matmul_access,
     memory_depth,
     transfer_access,
+    whole_words,
     word_bytes,
 )
+from .fault import Fault
 
 __all__ = ["Fault", "Machine", "ReadBeforeWrite", "Segment"]
 
@@ -40,31 +43,12 @@ class Segment:
 
 @dataclass(frozen=True)
 class ReadBeforeWrite:
-    """An instruction read an on-chip word that nothing had written."""
+    """An instruction read an on-chip word, from ``element`` on, that nothing had written."""
 
     index: int
     memory: Memory
     address: int
-
-
-class Fault(Exception):
-    """An error that stops the program.
-
-    Parameters
-    ----------
-    code : ErrorCode
-        What happened.
-    source : ErrorSource
-        Where.
-    index : int
-        Instruction.
-    address : int
-        As `weft.hdl.isa.ERROR_DOCUMENTATION` defines it for the code.
-    """
-
-    def __init__(self, code: ErrorCode, source: ErrorSource, index: int, address: int = 0) -> None:
-        super().__init__(f"{code.name} at instruction {index}, address {address:#x}")
-        self.code, self.source, self.index, self.address = code, source, index, address
+    element: int = 0
 
 
 def first_bad_burst(config: Config, address: int, size: int, end: int) -> int | None:
@@ -93,7 +77,7 @@ class Machine:
     poison : int
         Seed of what on-chip memories hold before they are written.
     track : bool
-        Record words read before they were written, in ``read_before_write``.
+        Record elements read before they were written, in ``read_before_write``.
     """
 
     def __init__(
@@ -114,9 +98,12 @@ class Machine:
             item: random.integers(
                 0, 256, (memory_depth(config, item), word_bytes(config, item)), dtype=np.uint8
             )
-            for item in (Memory.ACTIVATION, Memory.WEIGHT, Memory.ACCUMULATOR)
+            for item in Memory
         }
-        self.written = {item: np.zeros(len(array), np.bool_) for item, array in self.words.items()}
+        self.written = {
+            item: np.zeros(len(array) * chunks_per_word(config, item), np.bool_)
+            for item, array in self.words.items()
+        }
         self.track = track
         self.read_before_write: list[ReadBeforeWrite] = []
         self.read_beats = 0
@@ -148,20 +135,25 @@ class Machine:
                 self._load(instruction, index)
             case Opcode.MATMUL:
                 self._matmul(instruction, index)
+            case Opcode.VECTOR:
+                vector.execute(self, instruction, index)
             case Opcode.STORE:
                 self._store(instruction, index)
             case _:
                 pass
 
-    def _note_read(self, index: int, memory: Memory, words: NDArray[np.int64] | slice) -> None:
+    def note_read(self, index: int, memory: Memory, chunks: NDArray[np.int64] | slice) -> None:
+        """Record the first of ``chunks`` (`chunks_per_word`) that nothing has written."""
         if not self.track:
             return
-        missing = ~self.written[memory][words]
+        missing = ~self.written[memory][chunks]
         if missing.any():
-            if isinstance(words, slice):
-                words = np.arange(words.start, words.stop)
-            first = int(words[missing].min())
-            self.read_before_write.append(ReadBeforeWrite(index, memory, first))
+            if isinstance(chunks, slice):
+                chunks = np.arange(chunks.start, chunks.stop)
+            word, chunk = divmod(int(chunks[missing].min()), chunks_per_word(self.config, memory))
+            self.read_before_write.append(
+                ReadBeforeWrite(index, memory, word, chunk * self.config.lanes)
+            )
 
     def _rows(
         self, i: Instruction, access: TransferAccess, index: int, is_load: bool
@@ -218,13 +210,13 @@ class Machine:
             narrow = reference.wrap(values, self.config.accumulator_width).astype("<i4")
             flat = narrow.view(np.uint8)
         self.words[access.memory][where] = flat
-        self.written[access.memory][where] = True
+        self.written[access.memory][access.chunks(self.config)] = True
 
     def _store(self, i: Instruction, index: int) -> None:
         access = transfer_access(self.config, i)
         rows = self._rows(i, access, index, False)
         where = slice(access.address, access.address + access.words)
-        self._note_read(index, access.memory, where)
+        self.note_read(index, access.memory, access.chunks(self.config))
         words = self.words[access.memory][where].reshape(i["count_y"], i["count_x"], -1)
         flat = words[:, :, : access.bytes]
         if _overlaps(i, access):
@@ -243,11 +235,13 @@ class Machine:
                 ErrorCode.MEMORY_RANGE, ErrorSource.MATMUL, index, fault_address(memory, word)
             )
         accumulate = bool(i.flags & ACCUMULATE_FLAG)
+        accumulators = self._chunks(Memory.ACCUMULATOR, access.accumulators)
         if self.track:
-            self._note_read(index, Memory.ACTIVATION, np.unique(access.activations))
-            self._note_read(index, Memory.WEIGHT, np.unique(access.weights[access.used]))
+            activations = np.unique(access.activations)
+            self.note_read(index, Memory.ACTIVATION, self._chunks(Memory.ACTIVATION, activations))
+            self.note_read(index, Memory.WEIGHT, np.unique(access.weights[access.used]))
             if accumulate:
-                self._note_read(index, Memory.ACCUMULATOR, access.accumulators)
+                self.note_read(index, Memory.ACCUMULATOR, accumulators)
         unique = len(np.unique(access.accumulators)) == len(access.accumulators)
         group = max(1, (1 << 22) // access.activations.shape[1] // self.config.rows)
         blocks = len(access.weights) if unique else 0
@@ -255,7 +249,10 @@ class Machine:
             self._update(access, slice(first, first + group), accumulate or first > 0)
         if not unique:
             self._matmul_sequential(access, accumulate)
-        self.written[Memory.ACCUMULATOR][access.accumulators] = True
+        self.written[Memory.ACCUMULATOR][accumulators] = True
+
+    def _chunks(self, memory: Memory, words: NDArray[np.int64]) -> NDArray[np.int64]:
+        return whole_words(self.config, memory, words)
 
     def _operands(
         self, access: MatmulAccess, blocks: slice

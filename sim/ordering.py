@@ -14,12 +14,12 @@ from ..hdl.isa import Instruction, Unit
 __all__ = ["Footprint", "Ordering"]
 
 Places = dict[str, NDArray[np.int64]]
-_UNITS = (Unit.LOAD, Unit.MATMUL, Unit.STORE)
+_UNITS = tuple(Unit)
 
 
 @dataclass
 class Footprint:
-    """What an instruction touches: word or byte numbers by resource name."""
+    """What an instruction touches: chunk or byte numbers by resource name."""
 
     reads: Places
     writes: Places

@@ -13,15 +13,25 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..hdl.config import Config
+from ..hdl.config import PARAMETER_LANE_BYTES, Config
 from ..hdl.isa import ACCUMULATE_FLAG, Instruction, Memory, Opcode, Unit
-from .accesses import matmul_access, memory_depth, transfer_access, word_bytes
+from .accesses import (
+    chunks_per_word,
+    matmul_access,
+    memory_depth,
+    transfer_access,
+    whole_words,
+    word_bytes,
+)
 from .ordering import Footprint, Ordering
+from .random_products import choose, random_operands, random_shape
+from .random_vectors import random_parameters, random_vector
+from .vector_access import vector_access
 
 __all__ = ["RandomProgram", "random_config", "random_operands", "random_program", "random_shape"]
 
-INPUT, SCRATCH, OUTPUT = 0, 1, 2
-"""Segments: only read, read and written, only written."""
+INPUT, SCRATCH, OUTPUT, PARAMETERS = range(4)
+"""Segments: only read, read and written, only written, parameters of the vector unit (read)."""
 
 _TRIES = 200
 _PRODUCTS = 1 << 20
@@ -41,7 +51,7 @@ class RandomProgram:
         In dispatch order.
     segments : dict[int, numpy.ndarray]
         Initial bytes by segment number, uint8. Segment 0 is only read, 1 read and written, 2 only
-        written.
+        written, 3, where there is a vector unit, only read.
     """
 
     config: Config
@@ -50,62 +60,42 @@ class RandomProgram:
     segments: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
 
 
-def _choose(random: np.random.Generator, *values: int) -> int:
-    return int(random.choice(values))
+def random_config(seed: int, *, largest: int = 8, vector: bool = False) -> Config:
+    """A small configuration with odd array sizes and short memories.
 
-
-def random_config(seed: int, *, largest: int = 8) -> Config:
-    """A small configuration with odd array sizes and short memories."""
+    Parameters
+    ----------
+    vector : bool
+        Whether it has a vector unit; its lanes then divide rows and columns.
+    """
     random = np.random.default_rng(seed)
     rows, cols = (int(n) for n in random.integers(1, largest + 1, 2))
-    return Config(
+    config = Config(
         rows=rows,
         cols=cols,
-        activation_depth=_choose(random, 16, 32, 128),
-        weight_depth=_choose(random, 16, 32, 128),
-        accumulator_depth=_choose(random, 16, 32, 64),
+        vector_lanes=0,
+        activation_depth=choose(random, 16, 32, 128),
+        weight_depth=choose(random, 16, 32, 128),
+        accumulator_depth=choose(random, 16, 32, 64),
         max_reduction_depth=16384,
-        accumulator_width=_choose(random, 30, 32),
-        axi_width=_choose(random, 32, 64, 128, 256),
-        max_burst_beats=_choose(random, 1, 4, 16, 64),
-        read_outstanding=_choose(random, 1, 4, 16),
-        write_outstanding=_choose(random, 1, 4, 16),
-        queue_depth=_choose(random, 2, 4, 8),
+        accumulator_width=choose(random, 30, 32),
+        axi_width=choose(random, 32, 64, 128, 256),
+        max_burst_beats=choose(random, 1, 4, 16, 64),
+        read_outstanding=choose(random, 1, 4, 16),
+        write_outstanding=choose(random, 1, 4, 16),
+        queue_depth=choose(random, 2, 4, 8),
     )
-
-
-def random_shape(config: Config, seed: int, *, largest: int = 48) -> tuple[int, int, int]:
-    """Sizes (m, n, k) near the edges of the array and the tiles as often as not."""
-    random = np.random.default_rng(seed)
-
-    def size(unit: int) -> int:
-        edge = unit * int(random.integers(1, 4)) + int(random.integers(-1, 2))
-        return int(np.clip(_choose(random, 1, 2, edge, int(random.integers(1, largest + 1))), 1,
-                           largest))
-
-    return size(config.rows), size(config.cols), min(size(config.rows), config.max_reduction_depth)
-
-
-def random_operands(
-    m: int, n: int, k: int, seed: int
-) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-    """Operands int8 ``[m, k]`` and ``[k, n]``: random, or at the ends of the range."""
-    random = np.random.default_rng(seed)
-
-    def operand(shape: tuple[int, int]) -> NDArray[np.int8]:
-        style = _choose(random, 0, 0, 0, 1, 2, 3, 4)
-        if style == 1:
-            return np.full(shape, -128, np.int8)
-        if style == 2:
-            return np.full(shape, 127, np.int8)
-        if style == 3:
-            signs = np.indices(shape).sum(0) % 2
-            return np.where(signs == 0, -128, 127).astype(np.int8)
-        if style == 4:
-            return random.choice(np.array([-128, 0, 0, 1, 127], np.int8), shape)
-        return random.integers(-128, 128, shape, dtype=np.int8)
-
-    return operand((m, k)), operand((k, n))
+    if not vector:
+        return config
+    lanes = choose(random, 1, 2, 3, 4)
+    rows, cols = (lanes * int(n) for n in random.integers(1, max(1, largest // lanes) + 1, 2))
+    return config.replace(
+        rows=rows,
+        cols=cols,
+        vector_lanes=lanes,
+        parameter_depth=choose(random, 16, 32),
+        requantize=("tflite", "onnx")[choose(random, 0, 1)],
+    )
 
 
 class _Maker:
@@ -116,16 +106,20 @@ class _Maker:
         self.random = np.random.default_rng(seed)
         sizes = [
             word_bytes(config, memory) * memory_depth(config, memory)
-            for memory in (Memory.ACTIVATION, Memory.WEIGHT, Memory.ACCUMULATOR)
+            for memory in Memory
         ]
         size = max(512, *sizes)
         self.segments = {
             number: self.random.integers(0, 256, size + 37 * number, dtype=np.uint8)
             for number in (INPUT, SCRATCH, OUTPUT)
         }
+        if config.lanes:
+            self.segments[PARAMETERS] = random_parameters(config, self.random)
         self.sizes = {f"segment{n}": len(data) for n, data in self.segments.items()} | {
-            memory.name: memory_depth(config, memory) for memory in Memory
+            memory.name: memory_depth(config, memory) * chunks_per_word(config, memory)
+            for memory in Memory
         }
+        self.memories = [memory for memory in Memory if memory_depth(config, memory)]
         self.ordering = Ordering(self.sizes, self.random)
 
     def number(self, low: int, high: int) -> int:
@@ -137,12 +131,14 @@ class _Maker:
 
     def fill(self) -> None:
         """Write every word of every memory."""
-        for memory in (Memory.ACTIVATION, Memory.WEIGHT, Memory.ACCUMULATOR):
+        for memory in self.memories:
             depth, width = memory_depth(self.config, memory), word_bytes(self.config, memory)
             inner = min(depth, 4096)
+            segment = PARAMETERS if memory is Memory.PARAMETER else INPUT
             self.add(Instruction(Opcode.LOAD, {
-                "memory": memory.value, "bytes": width, "count_x": inner, "stride_x": width,
-                "count_y": depth // inner, "stride_y": width * inner,
+                "memory": memory.value, "segment": segment, "bytes": width,
+                "count_x": inner, "stride_x": width, "count_y": depth // inner,
+                "stride_y": width * inner,
             }))
 
     def add(self, instruction: Instruction) -> None:
@@ -155,18 +151,27 @@ class _Maker:
         writes: dict[str, NDArray[np.int64]] = {}
         if i.opcode is Opcode.MATMUL:
             access = matmul_access(self.config, i)
-            reads["ACTIVATION"] = access.activations.reshape(-1)
+            reads["ACTIVATION"] = self._words(Memory.ACTIVATION, access.activations)
             reads["WEIGHT"] = access.weights[access.used]
-            writes["ACCUMULATOR"] = access.accumulators
+            writes["ACCUMULATOR"] = self._words(Memory.ACCUMULATOR, access.accumulators)
+        elif i.opcode is Opcode.VECTOR:
+            vector = vector_access(self.config, i)
+            reads[vector.source.name] = vector.reads()
+            reads["PARAMETER"] = vector.parameters
+            reads["TABLE"] = np.arange(vector.table[0], vector.table[1] + 1)
+            writes[vector.destination.name] = vector.writes()
         elif i.opcode in (Opcode.LOAD, Opcode.STORE):
             transfer = transfer_access(self.config, i)
             words = np.arange(transfer.address, transfer.address + transfer.words)
             rows = (transfer.offsets.reshape(-1)[:, None] + np.arange(transfer.bytes)).reshape(-1)
             chip, dram = transfer.memory.name, f"segment{i['segment']}"
             is_load = i.opcode is Opcode.LOAD
-            (writes if is_load else reads)[chip] = words
+            (writes if is_load else reads)[chip] = self._words(transfer.memory, words)
             (reads if is_load else writes)[dram] = rows
         return Footprint(reads, writes)
+
+    def _words(self, memory: Memory, words: NDArray[np.int64]) -> NDArray[np.int64]:
+        return whole_words(self.config, memory, words)
 
     def attempt(self, make: Callable[[], Instruction | None]) -> None:
         """Try until an instruction fits."""
@@ -178,9 +183,10 @@ class _Maker:
 
     def _transfer(self, opcode: Opcode) -> Instruction | None:
         is_load = opcode is Opcode.LOAD
-        memory = Memory(_choose(self.random, 0, 1, 2) if is_load else _choose(self.random, 0, 2))
+        memory = Memory(choose(self.random, *(m.value for m in self.memories) if is_load
+                                else (0, 2)))
         depth, width = memory_depth(self.config, memory), word_bytes(self.config, memory)
-        segment = _choose(self.random, *((INPUT, SCRATCH) if is_load else (SCRATCH, OUTPUT)))
+        segment = choose(self.random, *((INPUT, SCRATCH) if is_load else (SCRATCH, OUTPUT)))
         limit = len(self.segments[segment])
         values = {
             "memory": memory.value,
@@ -196,11 +202,21 @@ class _Maker:
         if is_load:
             values |= {"pad_before": self.number(0, 3), "pad_after": self.number(0, 3),
                        "fill": int(self.random.integers(0, 256))}
+        if memory is Memory.PARAMETER:
+            values = self._whole_lanes(values)
+            limit = len(self.segments[PARAMETERS])
         instruction = Instruction(opcode, values)
         access = transfer_access(self.config, instruction)
         if access.range_fault(self.config) is None and access.segment_fault(limit) is None:
             return instruction
         return None
+
+    def _whole_lanes(self, values: dict[str, int]) -> dict[str, int]:
+        """The same LOAD with parameters of whole lanes, so that every float32 scale is finite."""
+        lane = PARAMETER_LANE_BYTES
+        names = ("offset", "bytes", "stride_x", "stride_y")
+        values = values | {name: values[name] // lane * lane for name in names}
+        return values | {"segment": PARAMETERS, "fill": min(values["fill"], 254)}
 
     def load(self) -> Instruction | None:
         """A random LOAD, or None if it does not fit."""
@@ -232,25 +248,33 @@ class _Maker:
         fits = access.activations.size * c.rows * c.cols <= _PRODUCTS
         return instruction if fits and access.fault(self.config) is None else None
 
+    def vector(self) -> Instruction | None:
+        """A random VECTOR, or None if it does not fit or is not defined."""
+        return random_vector(self.config, self.random, self.number)
+
     def sync(self) -> Instruction:
         """A SYNC in a random queue."""
-        unit = _choose(self.random, Unit.LOAD.value, Unit.MATMUL.value, Unit.STORE.value)
+        units = [unit.value for unit in Unit if unit is not Unit.VECTOR or self.config.lanes]
+        unit = choose(self.random, *units)
         return Instruction(Opcode.SYNC, {"unit": unit})
 
 
 def random_program(config: Config, seed: int, *, length: int = 24) -> RandomProgram:
     """A random program of about ``length`` instructions (at most 48) that ends without error.
 
-    Three LOADs fill all on-chip memories, then come random instructions, and last a STORE of the
+    LOADs fill all on-chip memories, then come random instructions, and last a STORE of the
     whole accumulator, so that nothing goes unseen.
     """
     if not 0 <= length <= 48:
         raise ValueError(f"length must be from 0 to 48, not {length}")
     maker = _Maker(config, seed)
     maker.fill()
-    kinds = (maker.load, maker.matmul, maker.store, maker.sync)
+    kinds = [maker.load, maker.matmul, maker.store, maker.sync]
+    weights = [0.3, 0.4, 0.25, 0.05]
+    if config.lanes:
+        kinds, weights = [*kinds, maker.vector], [0.2, 0.2, 0.15, 0.05, 0.4]
     for _ in range(length):
-        maker.attempt(kinds[int(maker.random.choice(4, p=(0.3, 0.4, 0.25, 0.05)))])
+        maker.attempt(kinds[int(maker.random.choice(len(kinds), p=weights))])
     width = config.accumulator_bytes
     inner = min(config.accumulator_depth, 4096)
     maker.add(Instruction(Opcode.STORE, {

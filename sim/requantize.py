@@ -21,6 +21,8 @@ __all__ = [
     "requantize",
     "rounding_divide_by_power_of_two",
     "saturating_rounding_doubling_high_multiply",
+    "scale_fixed_point",
+    "scale_float",
 ]
 
 INT32_MINIMUM = -(1 << 31)
@@ -176,3 +178,44 @@ def requantize(
         raise ValueError(f"clamp_low must be at most clamp_high ({clamp_high}), not {clamp_low}")
     scaled = multiply_by_quantized_multiplier(accumulator, multiplier, shift).astype(np.int64)
     return np.clip(scaled + zero_point, clamp_low, clamp_high).astype(np.int8)
+
+
+def scale_fixed_point(
+    values: ArrayLike, multiplier: ArrayLike, left: ArrayLike, right: ArrayLike
+) -> NDArray[np.int32]:
+    """What the vector unit does under convention ``tflite``: both shifts, wrapping.
+
+    Parameters
+    ----------
+    values : array of integers that fit in int32
+        Sums with their bias.
+    multiplier : array of integers that fit in int32
+        Q31.
+    left, right : array of integers, 0 to 31
+        Shift before the multiplication, which wraps to int32, and power of two divided by after it.
+    """
+    shifted = (_int32("values", values) << _int32("left", left)).astype(np.int32)
+    high = saturating_rounding_doubling_high_multiply(shifted, multiplier)
+    return rounding_divide_by_power_of_two(high, right)
+
+
+def scale_float(values: ArrayLike, scale: ArrayLike) -> NDArray[np.int32]:
+    """What the vector unit does under convention ``onnx``.
+
+    The value becomes a float32, is multiplied by ``scale`` in float32, rounded to an integer, ties
+    to even, and saturated to int32.
+
+    Parameters
+    ----------
+    values : array of integers that fit in int32
+        Sums with their bias.
+    scale : array of float32
+        Finite; broadcasts against ``values``.
+    """
+    factor = np.asarray(scale, dtype=np.float32)
+    if not np.isfinite(factor).all():
+        raise ValueError("scale must be finite")
+    with np.errstate(over="ignore", under="ignore"):
+        product = _int32("values", values).astype(np.int32).astype(np.float32) * factor
+    limited = np.clip(np.rint(product).astype(np.float64), INT32_MINIMUM, INT32_MAXIMUM)
+    return limited.astype(np.int32)

@@ -20,14 +20,18 @@ FOLDERS = {
     "weft.boards": "boards",
 }
 
+MODELS = {"weft.graph", "weft.importers", "weft.operators"}
 CORE_HDL = {"weft.hdl.config", "weft.hdl.isa", "weft.hdl.registers"}
 ALLOWED = {
     "weft.hdl": {"weft.hdl"},
     "weft.generators": {"weft.generators", "weft.hdl"},
     "weft.sim": {"weft.sim", "weft.hdl", "weft.generators"},
     "weft.boards": {"weft.boards", "weft.hdl", "weft.generators"},
-    "weft.compiler": {"weft.compiler", "weft.sim", *CORE_HDL},
-    "weft.runtime": {"weft.runtime", "weft.compiler", "weft.sim", *CORE_HDL},
+    "weft.graph": {"weft.graph"},
+    "weft.importers": {*MODELS, "weft.sim"},
+    "weft.operators": {"weft.graph", "weft.operators", "weft.sim"},
+    "weft.compiler": {"weft.compiler", *MODELS, "weft.sim", *CORE_HDL},
+    "weft.runtime": {"weft.runtime", "weft.compiler", *MODELS, "weft.sim", *CORE_HDL},
 }
 """Area to what its modules may import; areas that are missing may import everything.
 

@@ -10,9 +10,11 @@ from functools import reduce
 from amaranth.hdl import Const, Value
 from amaranth.lib import data
 
+from ..config import Config
 from ..isa import FORMATS, INSTRUCTION_WIDTH, ErrorCode, Format, Memory, Opcode, Unit
+from ..slots import is_legal_element
 
-__all__ = ["FieldRule", "InstructionRules"]
+__all__ = ["ElementRule", "FieldRule", "InstructionRules", "PatternRule"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,47 @@ class FieldRule:
     code: ErrorCode
 
 
+@dataclass(frozen=True)
+class PatternRule:
+    """Field values that do not go together; refused with ILLEGAL_INSTRUCTION.
+
+    Parameters
+    ----------
+    opcode : Opcode
+        Format the rule belongs to.
+    fields : tuple of (str, int, int)
+        Field, mask, and what the masked stored bits of every field must equal to be refused.
+    """
+
+    opcode: Opcode
+    fields: tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True)
+class ElementRule:
+    """The first element of a VECTOR, on one side, in one memory; refused unless it is a multiple
+    of ``lanes`` below ``elements``.
+
+    Parameters
+    ----------
+    side : str
+        ``"source"`` or ``"destination"``.
+    memory : int
+        Value of the side's memory field that the rule belongs to.
+    lanes, elements : int
+        Lanes of the vector unit, and elements of a word.
+    """
+
+    side: str
+    memory: int
+    lanes: int
+    elements: int
+
+
+def _flag(name: str) -> int:
+    return FORMATS[Opcode.VECTOR].flags[name][0]
+
+
 class InstructionRules:
     """The legality of instructions in one configuration.
 
@@ -51,18 +94,38 @@ class InstructionRules:
         Rows of the array.
     vector : bool
         Whether there is a vector unit.
+    cols : int, optional
+        Columns of the array; ``rows`` if left out.
+    lanes : int
+        Lanes of the vector unit, if there is one.
     """
 
-    def __init__(self, *, rows: int, vector: bool) -> None:
+    def __init__(
+        self, *, rows: int, vector: bool, cols: int | None = None, lanes: int = 1
+    ) -> None:
         self.rows = rows
+        self.cols = rows if cols is None else cols
         self.vector = vector
+        self.lanes = lanes
+
+    @classmethod
+    def of(cls, config: Config) -> InstructionRules:
+        """The rules of a configuration."""
+        return cls(
+            rows=config.rows, cols=config.cols, vector=config.lanes > 0, lanes=config.lanes
+        )
 
     @property
     def field_rules(self) -> tuple[FieldRule, ...]:
         """The rules on field values; those that cannot fail are left out."""
         illegal, missing = ErrorCode.ILLEGAL_INSTRUCTION, ErrorCode.NOT_CONFIGURED
         weight, parameter = Memory.WEIGHT.value, Memory.PARAMETER.value
-        rules = [FieldRule(Opcode.STORE, "memory", weight, weight, illegal)]
+        table, none = Memory.TABLE.value, (1 << FORMATS[Opcode.LOAD].layout["memory"].width) - 1
+        rules = [
+            FieldRule(Opcode.STORE, "memory", weight, weight, illegal),
+            FieldRule(Opcode.LOAD, "memory", table + 1, none, illegal),
+            FieldRule(Opcode.STORE, "memory", table + 1, none, illegal),
+        ]
         last_rows = next(
             field for field in FORMATS[Opcode.MATMUL].fields if field.name == "last_rows"
         )
@@ -77,14 +140,39 @@ class InstructionRules:
                 )
             )
         if self.vector:
-            rules.append(FieldRule(Opcode.STORE, "memory", parameter, parameter, illegal))
+            rules.append(FieldRule(Opcode.STORE, "memory", parameter, table, illegal))
         else:
             rules += [
-                FieldRule(Opcode.LOAD, "memory", parameter, parameter, missing),
-                FieldRule(Opcode.STORE, "memory", parameter, parameter, missing),
+                FieldRule(Opcode.LOAD, "memory", parameter, table, missing),
+                FieldRule(Opcode.STORE, "memory", parameter, table, missing),
                 FieldRule(Opcode.SYNC, "unit", Unit.VECTOR.value, Unit.VECTOR.value, missing),
             ]
         return tuple(rules)
+
+    @property
+    def pattern_rules(self) -> tuple[PatternRule, ...]:
+        """The rules on fields together."""
+        if not self.vector:
+            return ()
+        both = _flag("add") | _flag("maximum")
+        patterns = [
+            (("flags", both, both),),
+            (("flags", _flag("table"), _flag("table")), ("destination_memory", 1, 1)),
+            (("flags", _flag("add"), _flag("add")), ("destination_memory", 1, 0)),
+            (("flags", _flag("maximum"), _flag("maximum")), ("destination_memory", 1, 0)),
+        ]
+        return tuple(PatternRule(Opcode.VECTOR, fields) for fields in patterns)
+
+    @property
+    def element_rules(self) -> tuple[ElementRule, ...]:
+        """The rules on first elements."""
+        if not self.vector:
+            return ()
+        return tuple(
+            ElementRule(side, memory, self.lanes, elements)
+            for side in ("source", "destination")
+            for memory, elements in enumerate((self.rows, self.cols))
+        )
 
     @property
     def missing_opcodes(self) -> tuple[Opcode, ...]:
@@ -126,6 +214,19 @@ class InstructionRules:
         }
         if opcode in self.missing_opcodes:
             broken.add(ErrorCode.NOT_CONFIGURED)
+        for pattern in self.pattern_rules:
+            if pattern.opcode is opcode and all(
+                self._field(opcode, name, word) & mask == value
+                for name, mask, value in pattern.fields
+            ):
+                broken.add(ErrorCode.ILLEGAL_INSTRUCTION)
+        if opcode is Opcode.VECTOR:
+            for element_rule in self.element_rules:
+                element = self._field(opcode, f"{element_rule.side}_element", word)
+                memory = self._field(opcode, f"{element_rule.side}_memory", word)
+                legal = element % element_rule.lanes == 0 and element < element_rule.elements
+                if memory == element_rule.memory and not legal:
+                    broken.add(ErrorCode.ILLEGAL_INSTRUCTION)
         for code in (ErrorCode.ILLEGAL_INSTRUCTION, ErrorCode.NOT_CONFIGURED):
             if code in broken:
                 return code
@@ -156,6 +257,23 @@ class InstructionRules:
                 if rule.last < (1 << len(stored)) - 1:
                     hit &= stored <= rule.last
             result[rule.code].append((view.opcode == rule.opcode.value) & hit)
+        for pattern in self.pattern_rules:
+            view = data.View(FORMATS[pattern.opcode].layout, instruction)
+            terms = [view.opcode == pattern.opcode.value]
+            terms += [
+                (Value.cast(view[name]) & mask) == value for name, mask, value in pattern.fields
+            ]
+            result[ErrorCode.ILLEGAL_INSTRUCTION].append(reduce(operator.and_, terms))
+        vector = data.View(FORMATS[Opcode.VECTOR].layout, instruction)
+        for element_rule in self.element_rules:
+            legal = is_legal_element(
+                vector[f"{element_rule.side}_element"], element_rule.lanes, element_rule.elements
+            )
+            result[ErrorCode.ILLEGAL_INSTRUCTION].append(
+                (vector.opcode == Opcode.VECTOR.value)
+                & (vector[f"{element_rule.side}_memory"] == element_rule.memory)
+                & ~legal
+            )
         result[ErrorCode.ILLEGAL_INSTRUCTION].append(~reduce(operator.or_, legal_opcode))
         return {
             code: reduce(operator.or_, terms) if terms else Const(0, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -32,6 +32,8 @@ class MemoryBank(wiring.Component):
         Bits of a word.
     depth : int
         Words, a power of two, at least 2.
+    parts : int
+        Equal parts of a word that can be written alone, a divisor of ``width``.
 
     Members
     -------
@@ -43,30 +45,35 @@ class MemoryBank(wiring.Component):
     write_address : In(log2(depth))
     write_data : In(width)
         Readable by a read in the next cycle.
+    write_mask : In(parts)
+        Parts to write; only if there are several.
     """
 
     latency: ClassVar[int] = 2
     """Cycles from ``read_enable`` to ``read_data``."""
 
-    def __init__(self, *, width: int, depth: int) -> None:
+    def __init__(self, *, width: int, depth: int, parts: int = 1) -> None:
         self.width = width
         self.depth = depth
+        self.parts = parts
         address_width = exact_log2(depth)
-        super().__init__(
-            {
-                "read_enable": In(1),
-                "read_address": In(address_width),
-                "read_data": Out(width),
-                "write_enable": In(1),
-                "write_address": In(address_width),
-                "write_data": In(width),
-            }
-        )
+        members: dict[str, Any] = {
+            "read_enable": In(1),
+            "read_address": In(address_width),
+            "read_data": Out(width),
+            "write_enable": In(1),
+            "write_address": In(address_width),
+            "write_data": In(width),
+        }
+        if parts > 1:
+            members["write_mask"] = In(parts)
+        super().__init__(members)
 
     @property
     def module_name(self) -> str:
         """Name of the emitted module."""
-        return f"weft_memory_bank_{self.width}x{self.depth}"
+        parts = f"_by_{self.parts}" if self.parts > 1 else ""
+        return f"weft_memory_bank_{self.width}x{self.depth}{parts}"
 
     def elaborate(self, platform: Any) -> Module:
         """Describe the hardware."""
@@ -74,12 +81,17 @@ class MemoryBank(wiring.Component):
         m.submodules.ram = ram = memory.Memory(
             shape=unsigned(self.width), depth=self.depth, init=[]
         )
-        write_port = ram.write_port()
+        enable: Any = self.write_enable
+        if self.parts > 1:
+            write_port = ram.write_port(granularity=self.width // self.parts)
+            enable = Mux(self.write_enable, self.write_mask, 0)
+        else:
+            write_port = ram.write_port()
         read_port = ram.read_port(domain="sync")
         collision = Signal()
         output = Signal(self.width, reset_less=True)
         m.d.comb += [
-            write_port.en.eq(self.write_enable),
+            write_port.en.eq(enable),
             write_port.addr.eq(self.write_address),
             write_port.data.eq(self.write_data),
             collision.eq(self.write_enable & (self.write_address == self.read_address)),

@@ -178,8 +178,8 @@ class ActivationSequencer(wiring.Component):
                 self.fault.address.eq(
                     Mux(
                         source_beyond,
-                        source.address | (Memory.ACTIVATION.value << 30),
-                        target.address | (Memory.ACCUMULATOR.value << 30),
+                        source.address | (Memory.ACTIVATION.value << 29),
+                        target.address | (Memory.ACCUMULATOR.value << 29),
                     )
                 ),
             ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
@@ -17,15 +17,23 @@ from ..dma.gearbox import Gearbox
 from ..dma.reader import Reader
 from ..isa import ErrorCode, Memory, Opcode
 from ..memory.ports import int8_vector, int32_vector, write_layout
+from ..memory.table_memory import TABLE_DEPTH
 from ..once import Once
+from ..requantize.parameters import LOADED_LANE
 from .row_sequencer import RowSequencer
-from .transfer import INSTRUCTIONS_IN_FLIGHT, TRANSFER_LAYOUT, MemoryShape, segments_layout
+from .transfer import (
+    INSTRUCTIONS_IN_FLIGHT,
+    MemoryShape,
+    memory_width,
+    segments_layout,
+    transfer_layout,
+)
 from .transfer_setup import TransferSetup
 from .word_writer import LOAD_ROW_LAYOUT, WordWriter
 
 __all__ = ["LoadUnit"]
 
-PORTS = ("activation_write", "weight_write", "accumulator_write")
+PORTS = tuple(f"{memory.name.lower()}_write" for memory in Memory)
 """Write ports in the order of `Memory`."""
 
 
@@ -57,16 +65,26 @@ class LoadUnit(wiring.Component):
         Read ID 0.
     activation_write, weight_write : Out(stream of address and int8 vector)
     accumulator_write : Out(stream of address and int32 vector)
+    parameter_write : Out(stream of address and ArrayLayout(LOADED_LANE, lanes))
+    table_write : Out(stream of address and int8 vector of one element)
+        These two only with a vector unit.
     """
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.memories = (
+        self.memories: tuple[MemoryShape, ...] = (
             MemoryShape(Memory.ACTIVATION, config.activation_bytes, config.activation_depth),
             MemoryShape(Memory.WEIGHT, config.weight_bytes, config.weight_depth),
             MemoryShape(Memory.ACCUMULATOR, config.accumulator_bytes, config.accumulator_depth),
         )
-        vectors = (int8_vector(config.rows), int8_vector(config.cols), int32_vector(config.cols))
+        words = [int8_vector(config.rows), int8_vector(config.cols), int32_vector(config.cols)]
+        if config.lanes:
+            self.memories += (
+                MemoryShape(Memory.PARAMETER, config.parameter_bytes, config.parameter_depth),
+                MemoryShape(Memory.TABLE, 1, TABLE_DEPTH),
+            )
+            words += [data.ArrayLayout(LOADED_LANE, config.lanes), int8_vector(1)]
+        self.ports = PORTS[: len(self.memories)]
         members: dict[str, Any] = {
             **UnitSignature().members,
             "segments": In(segments_layout(config.axi_address_width)),
@@ -76,8 +94,8 @@ class LoadUnit(wiring.Component):
                 )
             ),
         }
-        for port, shape, vector in zip(PORTS, self.memories, vectors, strict=True):
-            members[port] = Out(stream.Signature(write_layout(exact_log2(shape.depth), vector)))
+        for port, shape, word in zip(self.ports, self.memories, words, strict=True):
+            members[port] = Out(stream.Signature(write_layout(exact_log2(shape.depth), word)))
         super().__init__(members)
 
     def elaborate(self, platform: Any) -> Module:
@@ -96,14 +114,14 @@ class LoadUnit(wiring.Component):
                 data_width=config.axi_width,
                 max_burst_beats=config.max_burst_beats,
                 outstanding=config.read_outstanding,
-                tag_width=10,
+                tag_width=memory_width(self.memories) + 8,
             )
         )
         m.submodules.rows = rows = Once(
             StreamFIFO(LOAD_ROW_LAYOUT, max(16, 2 * config.read_outstanding))
         )
         m.submodules.instructions = instructions = Once(
-            StreamFIFO(TRANSFER_LAYOUT, INSTRUCTIONS_IN_FLIGHT)
+            StreamFIFO(transfer_layout(self.memories), INSTRUCTIONS_IN_FLIGHT)
         )
         m.submodules.writer = writer = Once(WordWriter(self.memories))
         connect(m, flipped(self.command), setup.command)
@@ -112,7 +130,7 @@ class LoadUnit(wiring.Component):
         connect(m, rows.o, writer.row)
         connect(m, instructions.o, writer.instruction)
         m.d.comb += setup.segments.eq(self.segments)
-        for number, port in enumerate(PORTS):
+        for number, port in enumerate(self.ports):
             memory, word = getattr(self, port), getattr(writer, f"write_{number}")
             m.d.comb += [
                 memory.valid.eq(word.valid),
@@ -163,7 +181,7 @@ class LoadUnit(wiring.Component):
     def _route(self, m: Module, reader: Any, writer: Any, stop: Signal) -> None:
         """Chunks to the gearbox of their memory's word width; dropped after a stop."""
         chunk = reader.data.payload
-        memory, fill = chunk.tag[:2], chunk.tag[2:]
+        memory, fill = chunk.tag[:-8], chunk.tag[-8:]
         ready = Signal()
         for width in sorted({shape.word_bytes for shape in self.memories}):
             gearbox = Gearbox(self.config.axi_bytes, width, fill=True)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from amaranth.hdl import Module, Shape, Signal, unsigned
@@ -105,13 +105,15 @@ class AddressGenerator(wiring.Component):
     levels : mapping of str to ShapeLike
         Name and stride shape of each loop, outermost first. A level of shape ``unsigned(0)`` goes
         back to its start.
+    varying : collection of str
+        Levels whose stride is not kept but taken from ``strides`` in every step.
     width : int
         Bits of the address. Arithmetic is modulo ``2**width``.
 
     Members
     -------
     load : In(1)
-        Start at ``base`` with the strides ``strides``, which are kept.
+        Start at ``base`` with the strides ``strides``, which are kept unless varying.
     base : In(width)
     strides : In(StructLayout by level)
     step : In(1)
@@ -122,9 +124,12 @@ class AddressGenerator(wiring.Component):
         Address of the present iteration.
     """
 
-    def __init__(self, levels: Mapping[str, Any], *, width: int) -> None:
+    def __init__(
+        self, levels: Mapping[str, Any], *, width: int, varying: Collection[str] = ()
+    ) -> None:
         self.levels = tuple((name, Shape.cast(shape)) for name, shape in levels.items())
         self.width = width
+        self.varying = tuple(varying)
         flags = data.StructLayout({name: unsigned(1) for name, _ in self.levels})
         super().__init__(
             {
@@ -140,7 +145,10 @@ class AddressGenerator(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the emitted module."""
-        strides = (f"{'s' if shape.signed else ''}{shape.width}" for _, shape in self.levels)
+        strides = (
+            f"{'s' if shape.signed else ''}{shape.width}{'v' if name in self.varying else ''}"
+            for name, shape in self.levels
+        )
         return "_".join([f"weft_address_generator_{self.width}", *strides])
 
     def elaborate(self, platform: Any) -> Module:
@@ -152,6 +160,8 @@ class AddressGenerator(wiring.Component):
             after = Signal(self.width, name=f"{name}_after")
             if shape.width == 0:
                 m.d.comb += after.eq(start)
+            elif name in self.varying:
+                m.d.comb += after.eq(start + self.strides[name])
             else:
                 stride = Signal(shape, name=f"{name}_stride")
                 m.d.comb += after.eq(start + stride)

@@ -62,7 +62,7 @@ ACTIVATION_COMMAND = _command(
 """
 
 FAULT_LAYOUT = data.StructLayout({"valid": 1, "index": unsigned(INDEX_WIDTH), "address": 32})
-"""An address beyond a memory: the instruction, and the address with its memory in bits 31:30."""
+"""An address beyond a memory: the instruction, and the address with its memory in bits 31:29."""
 
 
 def target_layout(address_width: int) -> data.StructLayout:

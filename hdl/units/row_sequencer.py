@@ -61,8 +61,8 @@ class RowSequencer(wiring.Component):
         self.memories = tuple(memories)
         super().__init__(
             {
-                "i": In(stream.Signature(setup_layout(address_width))),
-                "o": Out(stream.Signature(row_layout(address_width))),
+                "i": In(stream.Signature(setup_layout(address_width, memories))),
+                "o": Out(stream.Signature(row_layout(address_width, memories))),
                 "fault": Out(FAULT_LAYOUT),
                 "stop": In(1),
             }
@@ -73,7 +73,7 @@ class RowSequencer(wiring.Component):
             data.StructLayout(
                 {
                     "valid": unsigned(1),
-                    "row": row_layout(self.address_width),
+                    "row": row_layout(self.address_width, self.memories),
                     "offset": signed(OFFSET_WIDTH),
                     "end": signed(OFFSET_WIDTH + 1),
                     "base": unsigned(self.address_width),
@@ -115,7 +115,7 @@ class RowSequencer(wiring.Component):
     def _walk(self, m: Module, stage: Any, advance: Signal, drop: Signal) -> None:
         """The loops: current row, and the offset of the next."""
         valid = Signal()
-        setup = Signal(setup_layout(self.address_width))
+        setup = Signal(setup_layout(self.address_width, self.memories))
         offset = Signal(signed(OFFSET_WIDTH))
         group = Signal(signed(OFFSET_WIDTH))
         x_left = Signal(12)
@@ -235,7 +235,7 @@ class RowSequencer(wiring.Component):
                         Mux(
                             outside,
                             stage.offset[:32],
-                            Cat(word, Const(0, 30 - WORD_WIDTH), stage.row.transfer.memory),
+                            Cat(word, Const(0, 29 - WORD_WIDTH), stage.row.transfer.memory),
                         )
                     ),
                 ]

@@ -20,7 +20,7 @@ from ..memory.bank import MemoryBank
 from ..memory.ports import ReadResponseSignature, int8_vector, int32_vector, request_layout
 from ..once import Once
 from .row_sequencer import RowSequencer
-from .transfer import INSTRUCTIONS_IN_FLIGHT, TRANSFER_LAYOUT, MemoryShape, segments_layout
+from .transfer import INSTRUCTIONS_IN_FLIGHT, MemoryShape, segments_layout, transfer_layout
 from .transfer_setup import TransferSetup
 from .word_reader import STORE_ROW_LAYOUT, WordReader
 
@@ -136,7 +136,7 @@ class StoreUnit(wiring.Component):
         depth = max(16, 2 * self.config.write_outstanding)
         m.submodules.rows = rows = Once(StreamFIFO(STORE_ROW_LAYOUT, depth))
         m.submodules.instructions = instructions = Once(
-            StreamFIFO(TRANSFER_LAYOUT, INSTRUCTIONS_IN_FLIGHT)
+            StreamFIFO(transfer_layout(self.memories), INSTRUCTIONS_IN_FLIGHT)
         )
         m.submodules.pending_rows = pending_rows = Once(StreamFIFO(_PENDING_ROW, 2 * depth))
         m.submodules.pending_instructions = pending_instructions = Once(

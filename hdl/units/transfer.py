@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
+from amaranth.utils import bits_for
 
 from ..config import SEGMENT_COUNT, SEMAPHORE_COUNT
 from ..dma.splitter import BYTES_WIDTH
@@ -15,11 +17,12 @@ from ..isa import INDEX_WIDTH, ErrorCode, Memory
 __all__ = [
     "FAULT_LAYOUT",
     "INSTRUCTIONS_IN_FLIGHT",
-    "TRANSFER_LAYOUT",
     "MemoryShape",
+    "memory_width",
     "row_layout",
     "segments_layout",
     "setup_layout",
+    "transfer_layout",
 ]
 
 INSTRUCTIONS_IN_FLIGHT = 16
@@ -35,21 +38,28 @@ class MemoryShape:
     depth: int
 
 
-TRANSFER_LAYOUT = data.StructLayout(
-    {
-        "memory": unsigned(2),
-        "word": unsigned(16),
-        "pad_before": unsigned(8),
-        "pad_after": unsigned(8),
-        "fill": unsigned(8),
-        "last_word": unsigned(16),
-        "tail": unsigned(10),
-        "signal": unsigned(SEMAPHORE_COUNT),
-        "index": unsigned(INDEX_WIDTH),
-    }
-)
-"""An instruction as its data side needs it: memory and first word, padding, words of a row less
-one, bytes of a row's last word less one, semaphores to signal, index in the program."""
+def memory_width(memories: Sequence[MemoryShape]) -> int:
+    """Bits that tell the numbers of ``memories`` apart from each other and from no other."""
+    return bits_for(max(shape.memory.value for shape in memories))
+
+
+def transfer_layout(memories: Sequence[MemoryShape]) -> data.StructLayout:
+    """An instruction as its data side needs it: memory and first word, padding, words of a row less
+    one, bytes of a row's last word less one, semaphores to signal, index in the program."""
+    return data.StructLayout(
+        {
+            "memory": unsigned(memory_width(memories)),
+            "word": unsigned(16),
+            "pad_before": unsigned(8),
+            "pad_after": unsigned(8),
+            "fill": unsigned(8),
+            "last_word": unsigned(16),
+            "tail": unsigned(10),
+            "signal": unsigned(SEMAPHORE_COUNT),
+            "index": unsigned(INDEX_WIDTH),
+        }
+    )
+
 
 FAULT_LAYOUT = data.StructLayout(
     {"code": ErrorCode, "index": unsigned(INDEX_WIDTH), "address": unsigned(32)}
@@ -63,12 +73,12 @@ def segments_layout(address_width: int) -> data.ArrayLayout:
     return data.ArrayLayout(segment, SEGMENT_COUNT)
 
 
-def setup_layout(address_width: int) -> data.StructLayout:
+def setup_layout(address_width: int, memories: Sequence[MemoryShape]) -> data.StructLayout:
     """A decoded instruction: ``transfer``, its loops (counts less one), its segment; ``sync`` for
     an instruction that moves nothing."""
     return data.StructLayout(
         {
-            "transfer": TRANSFER_LAYOUT,
+            "transfer": transfer_layout(memories),
             "sync": unsigned(1),
             "bytes": unsigned(BYTES_WIDTH),
             "offset": unsigned(32),
@@ -82,7 +92,7 @@ def setup_layout(address_width: int) -> data.StructLayout:
     )
 
 
-def row_layout(address_width: int) -> data.StructLayout:
+def row_layout(address_width: int, memories: Sequence[MemoryShape]) -> data.StructLayout:
     """A checked row.
 
     Members: ``transfer``; ``first`` and ``last`` row of its instruction; padding ``before`` and
@@ -91,7 +101,7 @@ def row_layout(address_width: int) -> data.StructLayout:
     """
     return data.StructLayout(
         {
-            "transfer": TRANSFER_LAYOUT,
+            "transfer": transfer_layout(memories),
             "first": unsigned(1),
             "last": unsigned(1),
             "before": unsigned(1),

@@ -53,7 +53,7 @@ class TransferSetup(wiring.Component):
             {
                 "command": In(stream.Signature(COMMAND_LAYOUT)),
                 "segments": In(segments_layout(address_width)),
-                "o": Out(stream.Signature(setup_layout(address_width))),
+                "o": Out(stream.Signature(setup_layout(address_width, memories))),
                 "stop": In(1),
             }
         )
@@ -67,7 +67,7 @@ class TransferSetup(wiring.Component):
         biased = next(field for field in form.fields if field.name == "bytes").bias
         fields = data.View(form.layout, self.command.payload.instruction)
         valid = Signal()
-        held = Signal(setup_layout(self.address_width))
+        held = Signal(setup_layout(self.address_width, self.memories))
         take = Signal()
         is_sync = Signal()
         last_byte = Signal(16)

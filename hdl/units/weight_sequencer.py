@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from ..isa import Memory
 from ..memory.ports import ReadSignature, int8_vector
+from ..multiple import constant_multiple
 from ..once import Once
 from .loop import AddressGenerator, LoopCounter
 from .matmul_layouts import FAULT_LAYOUT, WEIGHT_COMMAND
@@ -21,28 +22,6 @@ __all__ = ["WeightSequencer", "constant_multiple"]
 
 BLOCK_LEVELS = ("kernel_y", "kernel_x", "channel_blocks")
 STRIDE_WIDTH = WEIGHT_COMMAND["weight_stride_row"].shape.width
-
-
-def constant_multiple(value: Any, factor: int) -> Value:
-    """``factor`` times an unsigned value, by shifts and at most a few additions.
-
-    The factor is recoded into non-adjacent digits -1, 0, 1 (Reitwiesner, 1960), of which at most
-    every second is not zero.
-    """
-    terms: list[tuple[int, int]] = []
-    position = 0
-    while factor:
-        if factor & 1:
-            digit = 2 - (factor & 3)
-            terms.append((digit, position))
-            factor -= digit
-        factor >>= 1
-        position += 1
-    total: Any = 0
-    for digit, shift in reversed(terms):
-        shifted = Cat(*[0] * shift, value)
-        total = total + shifted if digit > 0 else total - shifted
-    return Value.cast(total)
 
 
 class WeightSequencer(wiring.Component):
@@ -201,7 +180,7 @@ class WeightSequencer(wiring.Component):
             m.d.sync += [
                 self.fault.valid.eq(1),
                 self.fault.index.eq(index),
-                self.fault.address.eq(generator.address | (Memory.WEIGHT.value << 30)),
+                self.fault.address.eq(generator.address | (Memory.WEIGHT.value << 29)),
             ]
 
         word = prefetcher.o.payload

@@ -9,6 +9,7 @@ from typing import Any
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from ..isa import Memory
 
@@ -34,7 +35,7 @@ class WordCount(wiring.Component):
         Take ``last_byte`` and ``memory``.
     last_byte : In(16)
         Bytes of the row, less one.
-    memory : In(2)
+    memory : In(bits of the largest number)
         One of ``word_bytes``.
     done : Out(1)
         The result stands; falls in the cycle after ``start`` if the division takes longer.
@@ -50,7 +51,7 @@ class WordCount(wiring.Component):
             {
                 "start": In(1),
                 "last_byte": In(LENGTH_WIDTH),
-                "memory": In(2),
+                "memory": In(bits_for(max(memory.value for memory in self.word_bytes))),
                 "done": Out(1),
                 "last_word": Out(LENGTH_WIDTH),
                 "tail": Out(10),

@@ -15,7 +15,7 @@ from ..dma.fifo import StreamFIFO
 from ..dma.gearbox import Gearbox, gear_input_layout
 from ..memory.ports import ReadResponseSignature, request_layout
 from ..once import Once
-from .transfer import TRANSFER_LAYOUT, MemoryShape
+from .transfer import MemoryShape, memory_width, transfer_layout
 
 __all__ = ["STORE_ROW_LAYOUT", "WordReader"]
 
@@ -47,7 +47,7 @@ class WordReader(wiring.Component):
 
     Members
     -------
-    instruction : In(stream of TRANSFER_LAYOUT)
+    instruction : In(stream of transfer_layout(memories))
         Taken with its last row.
     row : In(stream of STORE_ROW_LAYOUT)
         Taken with the request of its last word.
@@ -66,7 +66,7 @@ class WordReader(wiring.Component):
         self.data_bytes = data_bytes
         self.read_latency = read_latency
         members: dict[str, Any] = {
-            "instruction": In(stream.Signature(TRANSFER_LAYOUT)),
+            "instruction": In(stream.Signature(transfer_layout(self.memories))),
             "row": In(stream.Signature(STORE_ROW_LAYOUT)),
             "o": Out(stream.Signature(8 * data_bytes)),
             "accepted": Out(1),
@@ -85,7 +85,7 @@ class WordReader(wiring.Component):
         started = Signal()
         next_word = Signal(16)
         words_read = Signal(16)
-        current = Signal(2, init=self.memories[0].memory.value)
+        current = Signal(memory_width(self.memories), init=self.memories[0].memory.value)
         in_flight = Signal(range(WORDS_IN_FLIGHT + 1))
 
         ask = Signal()

@@ -12,7 +12,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..dma.gearbox import gear_output_layout
-from .transfer import TRANSFER_LAYOUT, MemoryShape
+from .transfer import MemoryShape, transfer_layout
 
 __all__ = ["LOAD_ROW_LAYOUT", "WordWriter", "word_write_layout"]
 
@@ -49,7 +49,7 @@ class WordWriter(wiring.Component):
 
     Members
     -------
-    instruction : In(stream of TRANSFER_LAYOUT)
+    instruction : In(stream of transfer_layout(memories))
         Taken when finished.
     row : In(stream of LOAD_ROW_LAYOUT)
         Taken when finished.
@@ -71,7 +71,7 @@ class WordWriter(wiring.Component):
     def __init__(self, memories: Sequence[MemoryShape]) -> None:
         self.memories = tuple(memories)
         members: dict[str, Any] = {
-            "instruction": In(stream.Signature(TRANSFER_LAYOUT)),
+            "instruction": In(stream.Signature(transfer_layout(self.memories))),
             "row": In(stream.Signature(LOAD_ROW_LAYOUT)),
             "stop": In(1),
             "accepted": Out(1),

@@ -23,10 +23,18 @@ from .program import Program, ProgramError, SegmentNeed
 
 __all__ = ["AssemblyError", "assemble", "disassemble", "format_instruction", "parse_instruction"]
 
+
+class VectorMemory(enum.Enum):
+    """The memories a VECTOR can name, in one bit."""
+
+    ACTIVATION = 0
+    ACCUMULATOR = 1
+
+
 _NAMED: dict[str, type[enum.Enum]] = {
     "memory": Memory,
-    "source_memory": Memory,
-    "destination_memory": Memory,
+    "source_memory": VectorMemory,
+    "destination_memory": VectorMemory,
     "unit": Unit,
 }
 _MASKS = ("wait", "signal")
@@ -42,6 +50,11 @@ def _mask_text(mask: int) -> str:
     return "{" + ",".join(str(n) for n in range(SEMAPHORE_COUNT) if mask >> n & 1) + "}"
 
 
+def _numbers(name: str) -> dict[str, int]:
+    """The numbers behind the names that a field's value can have."""
+    return {item.name.lower(): int(item.value) for item in _NAMED[name]}
+
+
 def format_instruction(instruction: Instruction) -> str:
     """The instruction as a line of text.
 
@@ -52,7 +65,8 @@ def format_instruction(instruction: Instruction) -> str:
     for item in instruction.format.fields:
         value = instruction[item.name]
         if item.name in _NAMED:
-            parts.append(f"{item.name}={_NAMED[item.name](value).name.lower()}")
+            names = {number: name for name, number in _numbers(item.name).items()}
+            parts.append(f"{item.name}={names.get(value, value)}")
         elif value != item.default:
             parts.append(f"{item.name}={value}")
     flags = instruction.format.flags.items()
@@ -73,7 +87,7 @@ def _number(text: str, name: str) -> int:
 
 def _value(name: str, text: str) -> int:
     if name in _NAMED:
-        names = {item.name.lower(): int(item.value) for item in _NAMED[name]}
+        names = _numbers(name)
         if text.lower() in names:
             return names[text.lower()]
         if not text[:1].isdigit():

@@ -3,7 +3,8 @@
 
 Checked: legality in this configuration, on-chip ranges, segment limits and roles, deadlock,
 semaphore overflow, semaphores with two consumers, reads of words nothing has written, data races
-between units, and reductions deeper than the accumulator is wide for.
+between units, VECTORs whose result depends on their pipeline, and reductions deeper than the
+accumulator is wide for.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from ..hdl.config import Config
 from ..hdl.isa import Opcode, Unit
 from ..sim.accesses import legality, matmul_access, transfer_access
+from ..sim.vector_access import vector_access
 from .assembler import format_instruction
 from .causality import Execution, execute
 from .program import Program
@@ -22,7 +24,7 @@ __all__ = ["Finding", "FINDING_KINDS", "check"]
 
 FINDING_KINDS = (
     "illegal", "range", "segment", "deadlock", "overflow", "two-consumers", "read-before-write",
-    "race", "reduction-depth",
+    "race", "undefined", "reduction-depth",
 )
 """What `Finding.kind` can be."""
 
@@ -92,8 +94,9 @@ def _instruction_findings(config: Config, program: Program, index: int) -> list[
     refusal = legality(config, i)
     if refusal is not None:
         return [Finding("illegal", index, refusal[1], "compile for this configuration")]
-    if i.opcode is Opcode.MATMUL:
-        fault = matmul_access(config, i).fault(config)
+    if i.opcode in (Opcode.MATMUL, Opcode.VECTOR):
+        access_of = matmul_access if i.opcode is Opcode.MATMUL else vector_access
+        fault = access_of(config, i).fault(config)
         if fault is None:
             return []
         memory, word = fault

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..hdl.config import SEMAPHORE_COUNT, Config
-from ..hdl.isa import INSTRUCTION_BYTES, Instruction, Opcode
+from ..hdl.isa import ADD_FLAG, INSTRUCTION_BYTES, MAXIMUM_FLAG, Instruction, Opcode
 from ..sim.accesses import transfer_access
 from .program import Program
 
@@ -40,6 +40,8 @@ class Timing:
     matmul_finish : int
         From the last activation vector to the finished accumulator word, besides the array's
         rows and columns.
+    vector_start, vector_finish : int
+        From grant to the first word read, and from the last one to the finished result.
     store : int
         From grant to the first write data.
     interlock : int
@@ -53,6 +55,8 @@ class Timing:
     load: int = 12
     matmul_start: int = 8
     matmul_finish: int = 12
+    vector_start: int = 4
+    vector_finish: int = 24
     store: int = 12
     interlock: int = 6
     finish: int = 6
@@ -71,7 +75,8 @@ class Work:
     beats : int
         AXI beats of a LOAD or STORE.
     words : int
-        On-chip words of a LOAD or STORE; outputs (activation words of a pass) of a MATMUL.
+        On-chip words of a LOAD or STORE; outputs (activation words of a pass) of a MATMUL; words
+        that a VECTOR reads, one a cycle.
     steps : int
         AXI bursts of a LOAD or STORE; passes (weight tiles) of a MATMUL.
     """
@@ -127,6 +132,12 @@ def work_of(config: Config, instruction: Instruction) -> Work:
     if i.opcode is Opcode.MATMUL:
         return Work(unit, wait, signal, 0, i["output_y"] * i["output_x"],
                     i["kernel_y"] * i["kernel_x"] * i["channel_blocks"])
+    if i.opcode is Opcode.VECTOR:
+        chunks = i["count_y"] * i["count_x"] * i["chunks"]
+        words = chunks * i["window_y"] * i["window_x"]
+        if i.flags & (ADD_FLAG | MAXIMUM_FLAG) and i["source_memory"]:
+            words += chunks  # The old values come through the same port.
+        return Work(unit, wait, signal, 0, words, 0)
     if i.opcode in (Opcode.LOAD, Opcode.STORE):
         access = transfer_access(config, i)
         rows = i["count_x"] * i["count_y"]
@@ -173,6 +184,11 @@ class _Model:
             self.free[1] = max(start + 1, self.pass_start - step + rows)
             self.array_cycles += work.steps * work.words
             return (self.pass_end + timing.matmul_finish + rows + self.config.cols)
+        if work.unit == 2 and work.words:
+            begin = max(start + timing.vector_start, self.data_free[2])
+            self.data_free[2] = begin + work.words
+            self.free[2] = max(start + 1, self.data_free[2] - timing.vector_finish)
+            return self.data_free[2] + timing.vector_finish
         if work.unit == 3:
             begin = max(start + timing.store, self.data_free[3])
             self.data_free[3] = begin + max(work.beats, work.words)

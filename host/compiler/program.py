@@ -18,6 +18,7 @@ from typing import Any
 from ..hdl.config import SEGMENT_COUNT, SEMAPHORE_COUNT, Config
 from ..hdl.isa import (
     ACCUMULATE_FLAG,
+    FORMATS,
     INDEX_WIDTH,
     INSTRUCTION_BYTES,
     Instruction,
@@ -262,6 +263,27 @@ class Builder:
         values = {"last_rows": self.config.rows} | values
         flags = ACCUMULATE_FLAG if accumulate else 0
         return self.add(Opcode.MATMUL, values, wait, signal, flags)
+
+    def vector(self, *, source: Memory = Memory.ACTIVATION,
+               destination: Memory = Memory.ACTIVATION, flags: Iterable[str] = (),
+               wait: Iterable[Semaphore] = (), signal: Iterable[Semaphore] = (),
+               **values: int) -> Instruction:
+        """Append a VECTOR from ``source`` to ``destination``.
+
+        ``flags`` are names: sum, requantize, uniform, table, add, maximum.
+        """
+        for name, memory in (("source", source), ("destination", destination)):
+            if memory not in (Memory.ACTIVATION, Memory.ACCUMULATOR):
+                raise ProgramError(f"{name} must be the activation scratchpad or the accumulator, "
+                                   f"not {memory.name.lower()}")
+            values[f"{name}_memory"] = int(memory is Memory.ACCUMULATOR)
+        bits = FORMATS[Opcode.VECTOR].flags
+        mask = 0
+        for flag in flags:
+            if flag not in bits:
+                raise ProgramError(f"a flag must be one of {', '.join(bits)}, not {flag!r}")
+            mask |= bits[flag][0]
+        return self.add(Opcode.VECTOR, values, wait, signal, mask)
 
     def sync(self, unit: Unit, *, wait: Iterable[Semaphore] = (),
              signal: Iterable[Semaphore] = ()) -> Instruction:

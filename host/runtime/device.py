@@ -12,11 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..compiler.estimate import roofline_cycles
 from ..compiler.gemm import SEGMENT_A, SEGMENT_B, SEGMENT_C, compile_gemm
+from ..compiler.network import CompiledModel
 from ..compiler.program import Program
+from ..graph import Graph
 from ..hdl.config import Config
 from ..sim.job import Transport
 from .driver import DEFAULT_WATCHDOG, Driver, Outcome
 from .errors import DeviceError, MemorySizeError, OperandError
+from .model import Inputs, Model, Result, run_compiled, run_reference
+from .model_cache import ModelCache
 from .run import Run
 
 __all__ = ["DEFAULT_DRAM_BYTES", "Device", "ProgramDevice", "check_operands"]
@@ -83,6 +87,7 @@ class Device(ABC):
         self.dram_bytes = dram_bytes
         self._last_run: Run | None = None
         self._closed = False
+        self._models = ModelCache()
 
     @property
     def last_run(self) -> Run:
@@ -113,6 +118,35 @@ class Device(ABC):
                 "split the problem or open the device with a larger `dram_bytes`"
             )
         return self._matmul(left, right)
+
+    def run(self, model: Model, inputs: Inputs, *, per_layer: bool = False) -> Result:
+        """Run a model.
+
+        Parameters
+        ----------
+        model : path, Graph or CompiledModel
+            A ``.tflite``, ``.onnx`` or compiled ``.weft`` file, or what importers and compiler
+            make of one.
+        inputs : mapping of name to array, list of arrays, or array
+            One array for each input, of its exact type and shape.
+        per_layer : bool
+            Run every layer as a program of its own to tell its cycles.
+
+        Raises
+        ------
+        OperandError
+            If the inputs do not fit the model.
+        ModelError
+            If the file is no model, or an operator has no kernel at all.
+        """
+        self._check_open()
+        loaded = self._models.load(model)
+        return self._run_model(loaded, inputs, per_layer)
+
+    def _run_model(
+        self, model: Graph | CompiledModel, inputs: Inputs, per_layer: bool
+    ) -> Result:
+        return run_reference(model, inputs)
 
     def _roofline(self, m: int, n: int, k: int) -> int:
         return roofline_cycles(self.config, m, n, k)
@@ -202,6 +236,12 @@ class ProgramDevice(Device):
         outcome = self.driver.run(program, {SEGMENT_A: a, SEGMENT_B: b})
         self._record(program, outcome, m * n * k, self._roofline(m, n, k))
         return outcome.segments[SEGMENT_C].copy().view("<i4").reshape(m, n)
+
+    def _run_model(
+        self, model: Graph | CompiledModel, inputs: Inputs, per_layer: bool
+    ) -> Result:
+        compiled = self._models.compiled(model, self, per_layer=per_layer)
+        return run_compiled(self, compiled, inputs)
 
     def run_program(
         self,

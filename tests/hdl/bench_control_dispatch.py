@@ -11,11 +11,9 @@ from weft.sim.bench.payload import Codec
 from weft.sim.bench.runner import bench_parameters, bench_random
 from weft.sim.bench.streams import StreamSink, StreamSource, cycles, reset, start_clock
 
-UNITS = (Unit.LOAD, Unit.MATMUL, Unit.STORE)
-
 
 def rules():
-    return InstructionRules(rows=bench_parameters()["rows"], vector=False)
+    return InstructionRules(**bench_parameters())
 
 
 class Bench:
@@ -30,7 +28,7 @@ class Bench:
             unit: StreamSink(
                 dut, unit.name.lower(), dut.clk, COMMAND_LAYOUT, stalls=stalls, random=self.random
             )
-            for unit in UNITS
+            for unit in rules().units()
         }
         self.errors = []
         self.order = []
@@ -85,6 +83,11 @@ def random_legal(random):
                 [field.low, field.high, random.randint(field.low, field.high)]
             )
         flags = random.getrandbits(8) & FORMATS[opcode].flag_mask
+        for side in ("source", "destination"):
+            # Else few of them would be legal.
+            if opcode is Opcode.VECTOR:
+                values[f"{side}_element"] = table.lanes * random.randrange(2)
+                flags &= random.choice([0x0F, 0x17, 0x27])
         instruction = Instruction(
             opcode, values, random.getrandbits(16), random.getrandbits(16), flags
         )
@@ -96,7 +99,7 @@ def random_legal(random):
 async def every_reserved_bit_and_flag(dut):
     bench = Bench(dut)
     for opcode, form in FORMATS.items():
-        if opcode is Opcode.VECTOR:
+        if opcode in rules().missing_opcodes:
             continue
         for bit in range(256):
             if not InstructionRules.zero_mask(form) >> bit & 1:
@@ -112,9 +115,9 @@ async def every_opcode(dut):
     bench = Bench(dut)
     for number in range(256):
         found = await bench.try_one(number, number)
-        if number == Opcode.VECTOR.value:
+        if number in [opcode.value for opcode in rules().missing_opcodes]:
             assert found is ErrorCode.NOT_CONFIGURED
-        elif number in (Opcode.LOAD.value, Opcode.MATMUL.value, Opcode.STORE.value):
+        elif number in [opcode.value for opcode in Opcode if opcode is not Opcode.SYNC]:
             assert found is Unit[Opcode(number).name]
         elif number == Opcode.SYNC.value:
             assert found is Unit.LOAD
@@ -125,18 +128,17 @@ async def every_opcode(dut):
 @cocotb.test()
 async def field_rules(dut):
     bench = Bench(dut)
-    rows = bench_parameters()["rows"]
+    rows, vector = rules().rows, rules().vector
     illegal, missing = ErrorCode.ILLEGAL_INSTRUCTION, ErrorCode.NOT_CONFIGURED
-    cases = [
-        (Opcode.LOAD, {"memory": memory}, missing if memory == 3 else Unit.LOAD)
-        for memory in range(4)
-    ]
+    loads = dict.fromkeys(range(3), Unit.LOAD) | dict.fromkeys(range(5, 8), illegal)
+    stores = loads | {0: Unit.STORE, 1: illegal, 2: Unit.STORE}
+    for memory in (3, 4):
+        loads[memory] = Unit.LOAD if vector else missing
+        stores[memory] = illegal if vector else missing
+    cases = [(Opcode.LOAD, {"memory": memory}, found) for memory, found in loads.items()]
+    cases += [(Opcode.STORE, {"memory": memory}, found) for memory, found in stores.items()]
     cases += [
-        (Opcode.STORE, {"memory": memory}, {1: illegal, 3: missing}.get(memory, Unit.STORE))
-        for memory in range(4)
-    ]
-    cases += [
-        (Opcode.SYNC, {"unit": unit.value}, missing if unit is Unit.VECTOR else unit)
+        (Opcode.SYNC, {"unit": unit.value}, missing if unit not in rules().units() else unit)
         for unit in Unit
     ]
     cases += [
@@ -152,6 +154,29 @@ async def field_rules(dut):
     assert await bench.try_one(word, 5) is illegal
     word = Instruction(Opcode.VECTOR, {}).encode() | 1 << 255
     assert await bench.try_one(word, 5) is illegal
+
+
+@cocotb.test()
+async def elements_and_flags_of_vector(dut):
+    bench, table = Bench(dut), rules()
+    if not table.vector:
+        return
+    illegal = ErrorCode.ILLEGAL_INSTRUCTION
+    for side in ("source", "destination"):
+        for memory, elements in enumerate((table.rows, table.cols)):
+            for element in range(256):
+                legal = element % table.lanes == 0 and element < elements
+                values = {f"{side}_memory": memory, f"{side}_element": element}
+                found = await bench.try_one(Instruction(Opcode.VECTOR, values).encode(), element)
+                assert found is (Unit.VECTOR if legal else illegal), values
+    names = list(FORMATS[Opcode.VECTOR].flags)
+    for flags in range(1 << len(names)):
+        on = {name for bit, name in enumerate(names) if flags >> bit & 1}
+        for memory in range(2):
+            wrong = {"table"} & on if memory else {"add", "maximum"} & on
+            legal = not wrong and not {"add", "maximum"} <= on
+            word = Instruction(Opcode.VECTOR, {"destination_memory": memory}, flags=flags).encode()
+            assert await bench.try_one(word, flags) is (Unit.VECTOR if legal else illegal), on
 
 
 @cocotb.test()

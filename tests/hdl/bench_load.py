@@ -17,11 +17,6 @@ from weft.hdl.isa import ErrorCode, Instruction, Memory, Opcode, Unit
 from weft.sim.bench.runner import bench_parameters, bench_random
 from weft.sim.bench.streams import reset, start_clock
 
-PORTS = {
-    Memory.ACTIVATION: "activation_write",
-    Memory.WEIGHT: "weight_write",
-    Memory.ACCUMULATOR: "accumulator_write",
-}
 DRAM_BYTES = 3 << 14
 
 
@@ -89,7 +84,7 @@ class LoadBench:
                 self.random,
                 port_stalls,
             )
-            for memory, name in PORTS.items()
+            for memory, name in ((item, f"{item.name.lower()}_write") for item in self.model.width)
         }
         start_clock(dut)
 

@@ -14,7 +14,7 @@ class Fault(Exception):
 
     def __init__(self, memory, address):
         super().__init__(f"{memory.name} word {address}")
-        self.reported = memory.value << 30 | address
+        self.reported = memory.value << 29 | address
 
 
 class Model:

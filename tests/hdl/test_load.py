@@ -16,7 +16,7 @@ def config(rows, cols, axi_width, **changes):
         activation_depth=64,
         weight_depth=max(64, 1 << (rows - 1).bit_length()),
         accumulator_depth=32,
-        **changes,
+        **{"parameter_depth": 16, "vector_lanes": 0, **changes},
     )
 
 
@@ -29,6 +29,8 @@ CONFIGS = [
     config(3, 2, 128, max_burst_beats=16),
     config(28, 12, 64),
     config(64, 16, 128, read_outstanding=1),
+    config(8, 4, 32, vector_lanes=4),
+    config(6, 9, 64, vector_lanes=3),
 ]
 FULL = [
     config(32, 32, 256, max_burst_beats=256),

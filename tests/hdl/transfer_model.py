@@ -25,6 +25,9 @@ class TransferModel:
             Memory.WEIGHT: config.weight_depth,
             Memory.ACCUMULATOR: config.accumulator_depth,
         }
+        if config.lanes:
+            self.width |= {Memory.PARAMETER: config.parameter_bytes, Memory.TABLE: 1}
+            self.depth |= {Memory.PARAMETER: config.parameter_depth, Memory.TABLE: 256}
         self.words = {memory: {} for memory in self.width}
         self.touched = set()
         self.beats = set()
@@ -48,7 +51,7 @@ class TransferModel:
     def _range(self, memory, word, count):
         depth = self.depth[memory]
         if word + count > depth:
-            raise Fault(ErrorCode.MEMORY_RANGE, max(word, depth) | memory.value << 30)
+            raise Fault(ErrorCode.MEMORY_RANGE, max(word, depth) | memory.value << 29)
 
     def execute(self, i):
         """Run one instruction; raises Fault at its first bad row."""
@@ -85,7 +88,7 @@ class TransferModel:
 def random_transfer(random, model, opcode, *, budget=600):
     """A legal LOAD or STORE with awkward lengths, strides and alignment."""
     memories = (
-        [Memory.ACTIVATION, Memory.WEIGHT, Memory.ACCUMULATOR]
+        list(model.width)
         if opcode is Opcode.LOAD
         else [Memory.ACTIVATION, Memory.ACCUMULATOR]
     )

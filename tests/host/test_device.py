@@ -16,7 +16,7 @@ from weft.runtime.device import ProgramDevice
 from weft.sim.transport import SimulatorTransport
 
 TINY = weft.Config(rows=2, cols=2, activation_depth=16, weight_depth=16, accumulator_depth=16,
-                   axi_width=32, queue_depth=2)
+                   axi_width=32, queue_depth=2, vector_lanes=0)
 A = np.array([[1, -2, 3], [4, 5, -6]], np.int8)
 B = np.array([[7, 8], [-9, 10], [11, -12]], np.int8)
 

@@ -94,7 +94,7 @@ def test_text_is_forgiving_about_layout():
         ("LOAD address=70000", "line 1: address must be from 0 to 65535, not 70000"),
         ("LOAD address=x", "line 1: address must be a number, not 'x'"),
         ("LOAD memory=dram", ("memory must be one of activation, weight, accumulator, parameter, "
-                             "not 'dram'")),
+                             "table, not 'dram'")),
         ("LOAD address=1 address=2", "address is given twice"),
         ("LOAD accumulate", "LOAD has no flag 'accumulate' (flags: none)"),
         ("MATMUL fast", "MATMUL has no flag 'fast' (flags: accumulate)"),
@@ -130,3 +130,30 @@ def test_builder_names_semaphores():
         builder.semaphore(f"s{number}")
     with pytest.raises(ProgramError, match="a program has 16 semaphores; 'more' is one more"):
         builder.semaphore("more")
+
+
+def test_builder_makes_vectors():
+    builder = Builder(Config.preset("tiny"))
+    ready = builder.semaphore("ready")
+    text = [
+        ("VECTOR source_memory=accumulator destination_memory=activation chunks=2 zero_point=-3 "
+         "requantize table wait={0}"),
+        "VECTOR source_memory=activation destination_memory=accumulator sum add signal={0}",
+    ]
+    builder.vector(source=Memory.ACCUMULATOR, flags=["table", "requantize"], chunks=2,
+                   zero_point=-3, wait=[ready])
+    builder.vector(destination=Memory.ACCUMULATOR, flags=["sum", "add"], signal=[ready])
+    assert [format_instruction(i) for i in builder.instructions] == text
+    assert assemble("\n".join(text)).instructions == builder.instructions
+    with pytest.raises(ProgramError, match="source must be the activation scratchpad or the acc"):
+        builder.vector(source=Memory.WEIGHT)
+    with pytest.raises(ProgramError, match="a flag must be one of sum, requantize, uniform, table, "
+                                           "add, maximum, not 'fast'"):
+        builder.vector(flags=["fast"])
+
+
+def test_memories_without_a_name_stay_numbers():
+    line = "LOAD memory=6 bytes=4"
+    assert format_instruction(assemble(line).instructions[0]) == line
+    with pytest.raises(AssemblyError, match="source_memory must be one of activation, accumulator"):
+        assemble("VECTOR source_memory=weight")

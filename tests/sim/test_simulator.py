@@ -11,7 +11,7 @@ from weft.sim.random_programs import random_config, random_program
 from weft.sim.simulator import Simulator
 
 TINY = Config(rows=2, cols=3, activation_depth=16, weight_depth=16, accumulator_depth=16,
-              axi_width=32, queue_depth=2)
+              axi_width=32, queue_depth=2, vector_lanes=0)
 PROGRAM, DATA, SIZE = 0, 4096, 16384
 
 
@@ -166,9 +166,10 @@ def test_instructions_equal_the_naive_model(seed):
         assert machine.dram.tobytes() == bytes(naive.dram), (index, instruction)
 
 
+@pytest.mark.parametrize("vector", [False, True])
 @pytest.mark.parametrize("seed", range(30))
-def test_order_of_units_does_not_matter_in_race_free_programs(seed):
-    config = random_config(1000 + seed)
+def test_order_of_units_does_not_matter_in_race_free_programs(seed, vector):
+    config = random_config(1000 + seed, vector=vector)
     program = random_program(config, seed)
     results = []
     for schedule in (None, 1, 2, 3):
@@ -203,19 +204,23 @@ ERRORS = [
     ([matmul(last_rows=3)], ErrorCode.ILLEGAL_INSTRUCTION, ErrorSource.DISPATCH, 0, 0),
     ([store(memory=1)], ErrorCode.ILLEGAL_INSTRUCTION, ErrorSource.DISPATCH, 0, 0),
     ([store(memory=3)], ErrorCode.NOT_CONFIGURED, ErrorSource.DISPATCH, 0, 0),
+    ([load(memory=4)], ErrorCode.NOT_CONFIGURED, ErrorSource.DISPATCH, 0, 0),
+    ([store(memory=4)], ErrorCode.NOT_CONFIGURED, ErrorSource.DISPATCH, 0, 0),
+    ([load(memory=5)], ErrorCode.ILLEGAL_INSTRUCTION, ErrorSource.DISPATCH, 0, 0),
+    ([store(memory=7)], ErrorCode.ILLEGAL_INSTRUCTION, ErrorSource.DISPATCH, 0, 0),
     ([load(memory=3)], ErrorCode.NOT_CONFIGURED, ErrorSource.DISPATCH, 0, 0),
     ([Instruction(Opcode.VECTOR, {})], ErrorCode.NOT_CONFIGURED, ErrorSource.DISPATCH, 0, 0),
     ([sync(Unit.VECTOR)], ErrorCode.NOT_CONFIGURED, ErrorSource.DISPATCH, 0, 0),
     ([load(address=14, count_x=3)], ErrorCode.MEMORY_RANGE, ErrorSource.LOAD, 0, 16),
-    ([load(memory=1, address=20)], ErrorCode.MEMORY_RANGE, ErrorSource.LOAD, 0, 1 << 30 | 20),
+    ([load(memory=1, address=20)], ErrorCode.MEMORY_RANGE, ErrorSource.LOAD, 0, 1 << 29 | 20),
     ([load(pad_after=16, fill=1)], ErrorCode.MEMORY_RANGE, ErrorSource.LOAD, 0, 16),
-    ([store(address=15, count_y=2)], ErrorCode.MEMORY_RANGE, ErrorSource.STORE, 0, 2 << 30 | 16),
+    ([store(address=15, count_y=2)], ErrorCode.MEMORY_RANGE, ErrorSource.STORE, 0, 2 << 29 | 16),
     ([matmul(activation_address=12, output_x=3, activation_stride_x=2)], ErrorCode.MEMORY_RANGE,
      ErrorSource.MATMUL, 0, 16),
     ([matmul(weight_address=15, weight_stride_row=2)], ErrorCode.MEMORY_RANGE, ErrorSource.MATMUL,
-     0, 1 << 30 | 17),
+     0, 1 << 29 | 17),
     ([matmul(output_y=2, accumulator_stride_y=16)], ErrorCode.MEMORY_RANGE, ErrorSource.MATMUL, 0,
-     2 << 30 | 16),
+     2 << 29 | 16),
     ([load(offset=4095)], ErrorCode.SEGMENT_LIMIT, ErrorSource.LOAD, 0, 4095),
     ([load(count_x=2, stride_x=-1)], ErrorCode.SEGMENT_LIMIT, ErrorSource.LOAD, 0, 0xFFFF_FFFF),
     ([load(segment=5)], ErrorCode.SEGMENT_LIMIT, ErrorSource.LOAD, 0, 0),

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the results of VECTOR."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from ..config import Config
+from ..dma.fifo import StreamFIFO
+from ..memory.ports import chunk_layout, int8_vector, int32_vector
+from ..once import Once
+from .vector_layouts import CHUNKS_IN_FLIGHT, result_layout
+from .vector_reader import target_layout
+
+__all__ = ["VectorWriter"]
+
+
+class VectorWriter(wiring.Component):
+    """A queue for all chunks in flight, and the write ports.
+
+    ::
+
+        chunk, result -> [queue] -> activation_write or accumulator_write
+
+    Parameters
+    ----------
+    config : Config
+        Sizes of the memories, lanes.
+
+    Members
+    -------
+    valid, chunk, result : In(1), In(result_layout(config)), In(ArrayLayout(signed(32), lanes))
+        A finished chunk. There is always room: the sequencer counts.
+    activation_write, accumulator_write : Out(stream of chunk_layout)
+    target : Out(target_layout(config))
+        What the ports write in this cycle, unless they wait.
+    written : Out(1)
+        A chunk is written in this cycle.
+    finished : Out(1)
+        The last chunk of an instruction was written in the cycle before.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        lanes = config.lanes
+        activation = chunk_layout(
+            exact_log2(config.activation_depth), config.rows // lanes, int8_vector(lanes)
+        )
+        accumulator = chunk_layout(
+            exact_log2(config.accumulator_depth), config.cols // lanes, int32_vector(lanes)
+        )
+        super().__init__(
+            {
+                "valid": In(1),
+                "chunk": In(result_layout(config)),
+                "result": In(int32_vector(lanes)),
+                "activation_write": Out(stream.Signature(activation)),
+                "accumulator_write": Out(stream.Signature(accumulator)),
+                "target": Out(target_layout(config)),
+                "written": Out(1),
+                "finished": Out(1),
+            }
+        )
+
+    @property
+    def module_name(self) -> str:
+        """Name of the emitted module."""
+        return "weft_vector_writer"
+
+    def elaborate(self, platform: Any) -> Module:
+        """Describe the hardware."""
+        m = Module()
+        lanes = self.config.lanes
+        result = result_layout(self.config)
+        kept = ("accumulator", "address", "slot", "end")
+        entry = data.StructLayout(
+            {
+                **{name: result[name].shape for name in kept},
+                "result": unsigned(int32_vector(lanes).size),
+            }
+        )
+        m.submodules.queue = queue = Once(StreamFIFO(entry, CHUNKS_IN_FLIGHT))
+        head, values = queue.o.payload, Signal(int32_vector(lanes))
+        activation, accumulator = self.activation_write, self.accumulator_write
+        m.d.comb += [
+            queue.i.valid.eq(self.valid),
+            *(queue.i.payload[name].eq(self.chunk[name]) for name in kept),
+            queue.i.payload.result.eq(self.result.as_value()),
+            values.as_value().eq(head.result),
+            activation.valid.eq(queue.o.valid & ~head.accumulator),
+            accumulator.valid.eq(queue.o.valid & head.accumulator),
+            queue.o.ready.eq(Mux(head.accumulator, accumulator.ready, activation.ready)),
+            self.written.eq(queue.o.valid & queue.o.ready),
+            self.target.valid.eq(queue.o.valid),
+            self.target.accumulator.eq(head.accumulator),
+            self.target.address.eq(head.address),
+        ]
+        for port in (activation, accumulator):
+            m.d.comb += [
+                port.payload.address.eq(head.address),
+                port.payload.slot.eq(head.slot),
+                *(port.payload.data[lane].eq(values[lane]) for lane in range(lanes)),
+            ]
+        m.d.sync += self.finished.eq(self.written & head.end)
+        return m

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Inputs and outputs of models as NumPy files and JSON."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from ..graph import Graph, Tensor
+
+__all__ = ["describe", "load_array", "output_files", "random_input", "read_inputs"]
+
+SMALL = 4096
+"""Most elements of an array whose values are printed."""
+
+
+def load_array(path: Path) -> NDArray:
+    """The array in a ``.npy`` file; raises `click.UsageError`."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise click.UsageError(f"{path} is not a NumPy array file: {error}") from error
+    except OSError as error:
+        raise click.UsageError(f"{path}: {error.strerror or error}") from error
+    if not isinstance(array, np.ndarray):
+        raise click.UsageError(f"{path} must hold one array (.npy)")
+    return array
+
+
+def random_input(tensor: Tensor, generator: np.random.Generator) -> NDArray:
+    """Any values of a tensor's type: all integers equally likely, floats of a normal one."""
+    if tensor.dtype.kind == "f":
+        return generator.standard_normal(tensor.shape).astype(tensor.dtype)
+    if tensor.dtype.kind == "b":
+        return generator.integers(0, 2, tensor.shape).astype(np.bool_)
+    limits = np.iinfo(tensor.dtype)
+    return generator.integers(limits.min, limits.max, tensor.shape, tensor.dtype, endpoint=True)
+
+
+def read_inputs(
+    graph: Graph, given: Sequence[str], seed: int
+) -> tuple[dict[str, NDArray], list[dict[str, Any]]]:
+    """Inputs by name, and where each came from.
+
+    Parameters
+    ----------
+    given : sequence of str
+        ``FILE`` in the order of the graph's inputs or ``NAME=FILE``; none at all for random ones.
+    seed : int
+        Of random inputs.
+    """
+    values: dict[str, NDArray] = {}
+    sources: dict[str, str] = {}
+    if not given:
+        generator = np.random.default_rng(seed)
+        for name in graph.inputs:
+            values[name] = random_input(graph.tensors[name], generator)
+            sources[name] = f"random, seed {seed}"
+    else:
+        if len(given) != len(graph.inputs):
+            raise click.UsageError(
+                f"the model has {len(graph.inputs)} inputs ({', '.join(graph.inputs)}), "
+                f"--input is given {len(given)} times"
+            )
+        for position, entry in enumerate(given):
+            name, path = _named(graph, entry, position)
+            if name in values:
+                raise click.UsageError(f"--input for {name!r} is given twice")
+            values[name], sources[name] = load_array(Path(path)), path
+    values = {name: values[name] for name in graph.inputs}
+    return values, [
+        {"name": name, "shape": list(values[name].shape), "dtype": str(values[name].dtype),
+         "source": sources[name]}
+        for name in graph.inputs
+    ]
+
+
+def _named(graph: Graph, entry: str, position: int) -> tuple[str, str]:
+    name, separator, path = entry.partition("=")
+    if separator and name in graph.inputs:
+        return name, path
+    return graph.inputs[position], entry
+
+
+def describe(name: str, array: NDArray) -> dict[str, Any]:
+    """An array for JSON: name, shape, dtype, and values if there are few.
+
+    Numbers that JSON lacks are the strings "nan", "inf" and "-inf".
+    """
+    values: Any = None
+    if array.size <= SMALL:
+        values = array.tolist()
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            values = _finite(values)
+    return {"name": name, "shape": list(array.shape), "dtype": str(array.dtype), "values": values}
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return value if np.isfinite(value) else str(value)
+
+
+def output_files(path: Path, outputs: Sequence[NDArray]) -> dict[Path, bytes]:
+    """What ``--output`` writes: a ``.npy`` file for one output, else a directory of them."""
+    if path.suffix == ".npy":
+        if len(outputs) != 1:
+            raise click.UsageError(
+                f"the model has {len(outputs)} outputs; give --output a directory"
+            )
+        names = [path]
+    else:
+        names = [path / f"output_{number}.npy" for number in range(len(outputs))]
+    files = {}
+    for name, array in zip(names, outputs, strict=True):
+        buffer = io.BytesIO()
+        np.save(buffer, array)
+        files[name] = buffer.getvalue()
+    return files

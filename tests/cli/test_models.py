@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`weft run`, `compile` and `fit` on a tiny network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tflite
+from tflite_builder import OperatorSpec, TensorSpec, build, constant
+
+from weft.cli import main
+
+SMALL = ["--rows", "4", "--cols", "4"]
+
+
+def network(kinds: tuple[str, ...] = ("CONV_2D", "SOFTMAX")) -> bytes:
+    """A convolution 1x6x6x3 to 1x6x6x4, and what follows it."""
+    random = np.random.default_rng(3)
+    tensors = [
+        TensorSpec("x", (1, 6, 6, 3), scale=0.05, zero_point=3),
+        constant("w", random.integers(-127, 128, (4, 3, 3, 3)), "int8",
+                 scale=random.uniform(0.001, 0.01, 4), zero_point=0),
+        constant("b", random.integers(-500, 500, 4), scale=[1e-4] * 4),
+        TensorSpec("y", (1, 6, 6, 4), scale=0.03, zero_point=-5),
+        TensorSpec("z", (1, 6, 6, 4), scale=1 / 256, zero_point=-128),
+    ]
+    operators = [
+        OperatorSpec("CONV_2D", [0, 1, 2], [3], "Conv2DOptions", {
+            "StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1,
+            "Padding": tflite.Padding.SAME}),
+        OperatorSpec("SOFTMAX", [3], [4], "SoftmaxOptions", {"Beta": 1.0}),
+    ]
+    if kinds[-1] == "CUSTOM":
+        operators[1] = OperatorSpec("CUSTOM", [3], [4], custom_code="mystery")
+    return build(tensors, operators, [0], [4])
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(network())
+    return str(path)
+
+
+def run_json(
+    capfd: pytest.CaptureFixture[str], *arguments: str, status: int = 0
+) -> dict[str, Any]:
+    """Run with --json; the output must be one object on one line."""
+    assert main([*arguments, "--json"]) == status
+    out = capfd.readouterr().out
+    assert out.endswith("\n") and out.count("\n") == 1, out
+    value = json.loads(out)
+    assert isinstance(value, dict)
+    return value
+
+
+def test_run(capfd: pytest.CaptureFixture[str], model: str, tmp_path: Path) -> None:
+    data = np.random.default_rng(1).integers(-128, 128, (1, 6, 6, 3), np.int8)
+    np.save(tmp_path / "x.npy", data)
+    saved = tmp_path / "out" / "y.npy"
+    value = run_json(capfd, "run", model, "--input", str(tmp_path / "x.npy"), *SMALL,
+                     "--output", str(saved))
+    assert value["equal_to_reference"] is True
+    assert value["cycles"] is None and value["utilization"] is None
+    assert value["estimated_cycles"] == sum(
+        layer["estimated_cycles"] or 0 for layer in value["layers"])
+    assert [(layer["kind"], layer["where"]) for layer in value["layers"]] == [
+        ("CONV_2D", "accelerator"), ("SOFTMAX", "host")]
+    assert [item["kind"] for item in value["host_operators"]] == ["SOFTMAX"]
+    assert value["config"]["rows"] == 4
+    output, = value["outputs"]
+    assert output["shape"] == [1, 6, 6, 4] and output["dtype"] == "int8"
+    assert np.array_equal(np.load(saved), np.array(output["values"], np.int8))
+    reference = run_json(capfd, "run", model, "--input", f"x={tmp_path / 'x.npy'}",
+                         "--target", "reference")
+    assert reference["outputs"] == value["outputs"]
+    assert reference["equal_to_reference"] is None
+
+
+def test_random_inputs_are_said_and_seeded(
+    capfd: pytest.CaptureFixture[str], model: str
+) -> None:
+    one, other, third = (run_json(capfd, "run", model, "--seed", seed, *SMALL)
+                         for seed in ("5", "5", "6"))
+    assert one["inputs"][0]["source"] == "random, seed 5"
+    assert one["outputs"] == other["outputs"] != third["outputs"]
+    assert main(["run", model, *SMALL, "--no-check"]) == 0
+    text = capfd.readouterr().out
+    assert "random, seed 0" in text and "the accelerator has no such operation" in text
+    assert "equal to" not in text
+
+
+def test_compiled_models_run_alike(
+    capfd: pytest.CaptureFixture[str], model: str, tmp_path: Path
+) -> None:
+    program = str(tmp_path / "program.weft")
+    made = run_json(capfd, "compile", model, "-o", program, *SMALL)
+    assert made["bytes"] == Path(program).stat().st_size
+    assert made["instructions"] == sum(item["instructions"] or 0 for item in made["layers"])
+    value = run_json(capfd, "run", program, "--reference", model)
+    assert value["equal_to_reference"] is True and value["config"] == made["config"]
+    assert value["outputs"] == run_json(capfd, "run", model)["outputs"]
+    alone = run_json(capfd, "run", program)
+    assert alone["equal_to_reference"] is None and "--reference" in alone["notes"][0]
+    error = run_json(capfd, "run", program, "--rows", "8", status=1)["error"]
+    assert error["type"] == "TargetError"
+    nowhere = str(tmp_path / "nowhere" / "program.weft")
+    error = run_json(capfd, "compile", model, "-o", nowhere, *SMALL, status=1)["error"]
+    assert "no directory" in error["message"] and not Path(nowhere).parent.exists()
+    Path(program).write_bytes(Path(program).read_bytes()[:-1])
+    error = run_json(capfd, "run", program, status=1)["error"]
+    assert error["type"] == "ProgramError" and "\n" not in error["message"]
+
+
+def test_a_difference_is_an_error(
+    capfd: pytest.CaptureFixture[str], model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from weft.operators.interpreter import Interpreter
+
+    honest = Interpreter.run
+
+    def wrong(self: Interpreter, inputs: Any) -> dict[str, np.ndarray]:
+        return {name: value ^ 1 for name, value in honest(self, inputs).items()
+                if value.dtype == np.int8}
+
+    monkeypatch.setattr(Interpreter, "run", wrong)
+    value = run_json(capfd, "run", model, *SMALL, status=1)
+    assert value["equal_to_reference"] is False
+
+
+@pytest.mark.parametrize("command", ["run", "compile", "fit"])
+def test_bad_files_leave_nothing(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "short.tflite").write_bytes(network()[:300])
+    (tmp_path / "custom.tflite").write_bytes(network(("CONV_2D", "CUSTOM")))
+    target = tmp_path / "program.weft"
+    options = ["-o", str(target)] if command == "compile" else []
+    for name in ("short", "custom", "missing"):
+        before = sorted(tmp_path.iterdir())
+        path = str(tmp_path / f"{name}.tflite")
+        value = run_json(capfd, command, path, *options, *SMALL, status=1)
+        if command == "fit" and name == "custom":
+            assert value["fits"] is False and "mystery" in value["problems"][0]
+        else:
+            assert value["error"]["type"] == "ModelError"
+            assert "\n" not in value["error"]["message"]
+        assert sorted(tmp_path.iterdir()) == before
+
+
+def test_bad_inputs(capfd: pytest.CaptureFixture[str], model: str, tmp_path: Path) -> None:
+    good, bad = str(tmp_path / "good.npy"), str(tmp_path / "bad.npy")
+    np.save(good, np.zeros((1, 6, 6, 3), np.int8))
+    np.save(bad, np.zeros((1, 6, 6, 3), np.float32))
+    error = run_json(capfd, "run", model, "--input", bad, status=1)["error"]
+    assert error["type"] == "OperandError" and "float32" in error["message"]
+    Path(bad).write_text("nothing")
+    for arguments in (["--input", bad], ["--input", good, "--input", good],
+                      ["--input", str(tmp_path / "no.npy")]):
+        assert "error" in run_json(capfd, "run", model, *arguments, status=1)
+    error = run_json(capfd, "run", model, "--rows", "0", status=1)["error"]
+    assert error["type"] == "ConfigurationError"
+
+
+def test_fit(capfd: pytest.CaptureFixture[str], model: str) -> None:
+    value = run_json(capfd, "fit", model, *SMALL)
+    assert value["fits"] is True and value["problems"] == []
+    assert value["estimated_cycles"] == sum(item["cycles"] or 0 for item in value["layers"])
+    assert all(item["utilization"] is None or 0 < item["utilization"] <= 1
+               for item in value["layers"])
+    assert value["macs"] == 6 * 6 * 4 * 27
+    traffic = value["dram"]["traffic"]
+    assert traffic["read"] >= 4 * 27 + 6 * 6 * 3 and traffic["written"] >= 6 * 6 * 4
+    used = {item["memory"]: item for item in value["memories"]}
+    assert 0 < used["weight"]["used"] <= used["weight"]["words"] == 4096
+    assert used["accumulator"]["used"] > 0 and used["parameter"]["used"] > 0
+
+
+@pytest.mark.parametrize("options", [
+    ["--vector-lanes", "0"], ["--requantize", "onnx"], ["--max-reduction-depth", "8"],
+])
+def test_what_does_not_fit(
+    capfd: pytest.CaptureFixture[str], model: str, options: list[str]
+) -> None:
+    value = run_json(capfd, "fit", model, *SMALL, *options, status=1)
+    assert value["fits"] is False
+    assert "CONV_2D" in value["problems"][0] and "SOFTMAX" not in str(value["problems"])
+    assert main(["fit", model, *SMALL, *options]) == 1
+    assert "does not fit" in capfd.readouterr().out

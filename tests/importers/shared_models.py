@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real models beside the repository; tests that need them skip where they are missing."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = {
+    "ic_int8": ("ic_resnet8_int8.tflite", "ic"),
+    "kws_int8": ("kws_dscnn_int8.tflite", "kws"),
+    "ad_int8": ("ad_autoencoder_int8.tflite", "ad"),
+}
+LAYERS = {
+    "ic_int8": "layers_ic_int8_quant_cat.npz",
+    "kws_int8": "layers_kws_int8_no_3.npz",
+    "ad_int8": "layers_ad_int8_normal_0.npz",
+}
+
+
+def models_folder():
+    """Folder ``models`` of the shared material, from WEFT_SHARED or beside the repository."""
+    shared = Path(os.environ.get("WEFT_SHARED", ROOT.parent / "shared"))
+    if not (shared / "models").is_dir():
+        pytest.skip(f"no models in {shared}; set WEFT_SHARED to the folder that holds them")
+    return shared / "models"
+
+
+def model_path(key):
+    """Path of a model by its key in ``expected.json``."""
+    return models_folder() / "mlperf_tiny" / MODELS[key][0]
+
+
+def samples(key):
+    """The entries of ``expected.json`` of a model: sample name to expected outputs."""
+    text = (models_folder() / "expected" / "expected.json").read_text()
+    return json.loads(text)[key]["samples"]
+
+
+def read_sample(key, name, shape):
+    """The quantized input of a sample."""
+    folder = models_folder() / "mlperf_tiny" / "samples" / MODELS[key][1]
+    path = folder / name.split("[")[0]
+    data = np.fromfile(path, np.uint8)[: int(np.prod(shape))]
+    if path.suffix == ".u8":
+        data = data ^ 0x80
+    return data.view(np.int8).reshape(shape)
