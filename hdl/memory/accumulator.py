@@ -158,10 +158,10 @@ class Accumulator(wiring.Component):
         chunk = None
         if self.lanes:
             readers.insert(0, (self.vector_read, self.vector_data, "vector"))
-            parts = self.vector_write.payload.data
+            parts, target = self.vector_write.payload.data, self.vector_write.payload.address
             chunk = ChunkWrite(
                 self.vector_write, Cat(parts[lane][:width] for lane in range(self.lanes)),
-                self.slots,
+                self.slots, bank=target[-1], address=target[:-1],
             )
         update_reads = update.valid & update.accumulate
         written = Cat(write.payload.data[column][:width] for column in range(self.cols))
@@ -207,9 +207,8 @@ class Accumulator(wiring.Component):
 
         blocked = sum_valid & (sum_address[-1] == write_bank)
         if chunk is not None:
-            chunk_bank = chunk.write.payload.address[-1]
-            m.d.comb += chunk.write.ready.eq(~(sum_valid & (sum_address[-1] == chunk_bank)))
-            blocked = blocked | (chunk.write.valid & (chunk_bank == write_bank))
+            m.d.comb += chunk.write.ready.eq(~(sum_valid & (sum_address[-1] == chunk.bank)))
+            blocked = blocked | (chunk.write.valid & (chunk.bank == write_bank))
         m.d.comb += write.ready.eq(~blocked)
 
         for port, answer, name in readers:

@@ -60,12 +60,16 @@ class ChunkWrite:
         Its data as the memory keeps them.
     slots : int
         Chunks of a word.
+    bank, address : ValueLike
+        Where its word lies.
     """
 
-    def __init__(self, write: Any, chunk: Any, slots: int) -> None:
+    def __init__(self, write: Any, chunk: Any, slots: int, *, bank: Any, address: Any) -> None:
         self.write = write
         self.chunk = Value.cast(chunk)
         self.slots = slots
+        self.bank = bank
+        self.address = address
 
     def attach(self, m: Module, bank: Any, number: int, other: Any) -> None:
         """Drive the write port of ``bank``: the chunk if it goes there, else what ``other``, of
@@ -74,9 +78,9 @@ class ChunkWrite:
         here = Signal(name=f"chunk_in_bank_{number}")
         enable, address, word = other
         m.d.comb += [
-            here.eq(self.write.valid & self.write.ready & (payload.address[-1] == number)),
+            here.eq(self.write.valid & self.write.ready & (self.bank == number)),
             bank.write_enable.eq(here | enable),
-            bank.write_address.eq(Mux(here, payload.address[:-1], address)),
+            bank.write_address.eq(Mux(here, self.address, address)),
             bank.write_data.eq(Mux(here, self.chunk.replicate(self.slots), word)),
         ]
         if self.slots > 1:

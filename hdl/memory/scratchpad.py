@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -25,8 +25,18 @@ from .ports import (
 __all__ = ["ActivationScratchpad"]
 
 
+_HASHED_BITS = 4
+"""Low address bits whose parity is a word's bank."""
+
+
+def bank_of(address: Any) -> Value:
+    """The bank of a word: the parity of its low address bits; the bits above the lowest then say
+    where it is in the bank."""
+    return Value.cast(address)[:_HASHED_BITS].xor()
+
+
 class ActivationScratchpad(wiring.Component):
-    """Words of ``rows`` int8 elements in two banks, the top address bit choosing the bank.
+    """Words of ``rows`` int8 elements in two banks, chosen by `bank_of`.
 
     ::
 
@@ -34,7 +44,9 @@ class ActivationScratchpad(wiring.Component):
         matmul_read --+               |
         read ---------+--> [bank 1] --+--> read_data
 
-    Each bank reads one word a cycle. MATMUL is always served; a request of the vector unit waits
+    Each bank reads one word a cycle. A run of words, or of every second, fourth or eighth one, goes
+    to and fro between the banks, so what reads such a run leaves half of the cycles of each bank to
+    the others, wherever they read. MATMUL is always served; a request of the vector unit waits
     while MATMUL reads the same bank, one on ``read`` while either does. A load's write waits while
     the vector unit writes to the same bank. Reading a word in the cycle in which it is written
     gives undefined data; programs order the two by semaphores.
@@ -101,8 +113,10 @@ class ActivationScratchpad(wiring.Component):
         chunk = None
         if self.lanes:
             readers.insert(0, (self.vector_read, self.vector_data, "vector"))
+            target = self.vector_write.payload.address
             chunk = ChunkWrite(
-                self.vector_write, self.vector_write.payload.data.as_value(), self.slots
+                self.vector_write, self.vector_write.payload.data.as_value(), self.slots,
+                bank=bank_of(target), address=target[1:],
             )
         outputs = []
         for number in range(2):
@@ -111,19 +125,19 @@ class ActivationScratchpad(wiring.Component):
             )
             m.submodules[f"bank_{number}"] = bank
             matmul_here = Signal(name=f"matmul_in_bank_{number}")
-            m.d.comb += matmul_here.eq(matmul.enable & (matmul.address[-1] == number))
-            taken, address = matmul_here, matmul.address[:-1]
+            m.d.comb += matmul_here.eq(matmul.enable & (bank_of(matmul.address) == number))
+            taken, address = matmul_here, matmul.address[1:]
             for port, _, name in readers:
                 here = Signal(name=f"{name}_in_bank_{number}")
-                mine = port.payload.address[-1] == number
+                mine = bank_of(port.payload.address) == number
                 with m.If(mine):
                     m.d.comb += port.ready.eq(~taken)
                 m.d.comb += here.eq(port.valid & mine)
-                address = Mux(taken, address, port.payload.address[:-1])
+                address = Mux(taken, address, port.payload.address[1:])
                 taken = taken | here
             load = (
-                write.valid & (write.payload.address[-1] == number),
-                write.payload.address[:-1],
+                write.valid & (bank_of(write.payload.address) == number),
+                write.payload.address[1:],
                 write.payload.data.as_value(),
             )
             m.d.comb += [bank.read_enable.eq(taken), bank.read_address.eq(address)]
@@ -138,20 +152,18 @@ class ActivationScratchpad(wiring.Component):
             outputs.append(bank.read_data)
         m.d.comb += write.ready.eq(1)
         if chunk is not None:
-            busy = chunk.write.valid & (
-                chunk.write.payload.address[-1] == write.payload.address[-1]
-            )
+            busy = chunk.write.valid & (chunk.bank == bank_of(write.payload.address))
             m.d.comb += [chunk.write.ready.eq(1), write.ready.eq(~busy)]
 
         # Bank numbers travel with the reads: one bit for each cycle of the read latency.
         matmul_banks = Signal(self.read_latency)
-        m.d.sync += matmul_banks.eq((matmul_banks << 1) | matmul.address[-1])
+        m.d.sync += matmul_banks.eq((matmul_banks << 1) | bank_of(matmul.address))
         m.d.comb += matmul.data.eq(Mux(matmul_banks[-1], outputs[1], outputs[0]))
         for port, answer, name in readers:
             banks = Signal(self.read_latency, name=f"{name}_banks")
             valids = Signal(self.read_latency, name=f"{name}_valids")
             m.d.sync += [
-                banks.eq((banks << 1) | port.payload.address[-1]),
+                banks.eq((banks << 1) | bank_of(port.payload.address)),
                 valids.eq((valids << 1) | (port.valid & port.ready)),
             ]
             m.d.comb += [

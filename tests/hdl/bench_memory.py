@@ -33,6 +33,11 @@ def wrap(value, bits):
     return (value + half) % (2 * half) - half
 
 
+def parity(address):
+    """The activation scratchpad's bank of a word."""
+    return (address & 15).bit_count() % 2
+
+
 @cocotb.test()
 async def scratchpad(dut):
     """MATMUL reads, other reads and writes, with addresses that often share a bank."""
@@ -78,7 +83,7 @@ async def scratchpad(dut):
         if matmul is not None:
             schedule.after(LATENCY, ("matmul", words[matmul]))
         if banked and request is not None:
-            conflict = matmul is not None and (matmul >= depth // 2) == (request >= depth // 2)
+            conflict = matmul is not None and parity(matmul) == parity(request)
             assert int(dut.read__ready.value) != conflict
             stalled += conflict
             if not conflict:
