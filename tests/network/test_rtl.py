@@ -49,3 +49,5 @@ def test_models(key, rows, cols):
             expected = np.array(samples(key)[name]["tflm_output"], np.int8)
             assert np.array_equal(result.outputs[0].reshape(-1), expected.reshape(-1)), name
             assert result.cycles and result.utilization
+            estimated = compile_network(graph, device.config).estimated_cycles
+            assert abs(estimated / result.cycles - 1) < 0.1, (estimated, result.cycles)
