@@ -21,7 +21,7 @@ from system_verilated import Verilated
 
 from weft.compiler.assembler import assemble
 from weft.compiler.checker import check
-from weft.hdl.isa import ErrorCode, Memory, Opcode
+from weft.hdl.isa import SUM_FLAG, ErrorCode, Instruction, Memory, Opcode
 from weft.sim.accesses import chunks_per_word, memory_depth, word_bytes
 from weft.sim.machine import Machine
 from weft.sim.random_programs import random_program
@@ -61,6 +61,32 @@ def test_random_programs(size, record_property):
 def test_many_random_programs(size, record_property):
     vectors = random_programs(size, 300, choose_seed())
     record_property("covered: random VECTORs simulator = RTL", vectors)
+
+
+@pytest.mark.parametrize("is_sum", [False, True])
+def test_largest_window(is_sum):
+    """64 x 64 times a word of the accumulator, and a column of different words."""
+    config = system_config("4x4")
+    flags = SUM_FLAG if is_sum else 0
+    made = random_program(config, 7, length=0)
+    stores = sum(item.opcode is Opcode.STORE for item in made.instructions)
+    loads, ends = made.instructions[:-stores], made.instructions[-stores:]
+    loads[-1] = replace(loads[-1], signal=1)
+    values = {"source_memory": 1, "destination_memory": 1, "destination_address": 3, "window_y": 64,
+              "window_x": 64, "window_stride_y": 0, "window_stride_x": 0, "chunks": 2}
+    vectors = [
+        Instruction(Opcode.VECTOR, values | {"source_address": 9}, flags=flags, wait=1),
+        Instruction(Opcode.VECTOR, values | {"source_address": 20, "window_y": 12, "window_x": 1,
+                                             "window_stride_y": 1, "destination_address": 12,
+                                             "chunks": 1}, flags=flags, signal=2),
+    ]
+    program = [*loads, *vectors, replace(ends[0], wait=2), *(replace(i, wait=0) for i in ends[1:])]
+    memory, address, segments = place(random.Random(1), encode(program), made.segments)
+    case = Case(f"window, sum {is_sum}", config, memory, address, len(program), segments, program)
+    assert case.error is None
+    with Verilated(config, stall_probability=0.3) as device:
+        values = device.run(case)
+    assert values["COUNTER_VECTOR_BUSY"] > 2 * 64 * 64
 
 
 RELOAD = """
