@@ -48,3 +48,31 @@ def read_sample(key, name, shape):
     if path.suffix == ".u8":
         data = data ^ 0x80
     return data.view(np.int8).reshape(shape)
+
+
+def xor_reduction(values):
+    """The check sum of the autoencoder's goldens: bytes as C shifts them, with their signs.
+
+    Source: CFU-Playground, ``models/mlcommons_tiny_v01/anomd/anomd.c`` (uint32_xor_reduction).
+    """
+    wide = values.astype(np.int64) << (np.arange(values.size) % 4 * 8)
+    return int(np.bitwise_xor.reduce(wide) & 0xFFFFFFFF)
+
+
+def check_output(entry, output):
+    """Hold an output to TensorFlow Lite Micro and, where there is one, to the published golden."""
+    values = output.reshape(-1)
+    np.testing.assert_array_equal(values, np.array(entry["tflm_output"], np.int8))
+    golden = entry.get("upstream_golden")
+    if isinstance(golden, dict):
+        assert xor_reduction(values) == int(golden["xor32"], 16)
+    elif golden is not None:
+        np.testing.assert_array_equal(values, np.array(golden, np.int8))
+    if "label" in entry:
+        assert values.argmax() == entry["label"]
+
+
+def entries(key, shape):
+    """Name, input and expectations of every sample."""
+    for name, entry in samples(key).items():
+        yield name, read_sample(key, name, shape), entry
