@@ -76,3 +76,27 @@ def entries(key, shape):
     """Name, input and expectations of every sample."""
     for name, entry in samples(key).items():
         yield name, read_sample(key, name, shape), entry
+
+
+def digits():
+    """The ten digits as the network takes them, by label."""
+    image = pytest.importorskip("PIL.Image")
+    arrays = []
+    for label in range(10):
+        file = models_folder() / "mnist" / f"sample{label}.png"
+        pixels = np.asarray(image.open(file).convert("L"), np.float32) / 255
+        arrays.append(((pixels - np.float32(0.1307)) / np.float32(0.3081)).astype(np.float32))
+    return arrays
+
+
+def shifted(arrays, reach):
+    """Copies moved by up to ``reach`` pixels each way, and their labels."""
+    background = arrays[0].min()
+    inputs, labels = [], []
+    for label, pixels in enumerate(arrays):
+        wide = np.pad(pixels, reach, constant_values=background)
+        for y in range(2 * reach + 1):
+            for x in range(2 * reach + 1):
+                inputs.append(wide[y : y + 28, x : x + 28].reshape(1, 1, 28, 28))
+                labels.append(label)
+    return inputs, labels

@@ -108,7 +108,7 @@ def test_averages_are_exact_for_every_sum(count):
         return divide_half_away(sums, count)
 
     low, high = -128 * count, 127 * count
-    found = find_rescaling(function, low, high, 1 / count, "tflite")
+    found = find_rescaling(function, low, high, 1 / count)
     assert found is not None and found.legal
     values = np.arange(low, high + 1)
     assert np.array_equal(found.apply(values, "tflite"), function(values))
