@@ -157,6 +157,33 @@ def test_binary_operators(kind, mapped, dtype, shape):
         compare(data, graph, inputs)
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+@pytest.mark.parametrize("a, b, shapes", [
+    ("slow", "fast", ((1, 16, 64, 64), (1, 16, 64, 64))),
+    ("fast", "once", ((256, 256), (256, 1))), ("once", "fast", ((256, 1), (256, 256))),
+    ("slow", "once", ((256, 256), (1, 256))), ("once", "slow", ((1, 256), (256, 256))),
+    ("fast", "once", ((1, 16, 16, 256), (1, 16, 16, 1))),
+    ("fast", "once", ((1, 256, 8, 32), (256, 1, 1))),
+])
+def test_additions_of_every_pair(a, b, shapes, dtype):
+    """Sums in float32 are close to halfway between two integers for few pairs, so all are tried."""
+    rng = np.random.default_rng(6)
+    code = TensorProto.UINT8 if dtype == np.uint8 else TensorProto.INT8
+    codes = np.arange(256, dtype=np.uint8).view(dtype)
+    values = {"once": codes, "slow": np.repeat(codes, 256), "fast": np.tile(codes, 256)}
+    inputs = {"a": values[a].reshape(shapes[0]), "b": values[b].reshape(shapes[1])}
+    for _ in range(12):
+        zeros = rng.integers(0, 256, 3).astype(np.uint8).view(dtype)
+        scales = rng.uniform(0.005, 0.1, 3).astype(np.float32)
+        constants = {f"s{i}": scales[i] for i in range(3)} | {f"z{i}": zeros[i] for i in range(3)}
+        node = helper.make_node("QLinearAdd", ["a", "s0", "z0", "b", "s1", "z1", "s2", "z2"],
+                                ["y"], domain="com.microsoft")
+        source = model([node], constants, [("a", code, shapes[0]), ("b", code, shapes[1])],
+                       [("y", code, None)])
+        data = source.SerializeToString()
+        compare(data, parse_onnx(data), inputs)
+
+
 def test_quantize_linear_of_every_kind_of_number():
     rng = np.random.default_rng(2)
     constants = {"s": np.float32(0.1), "z": np.int8(-3)}

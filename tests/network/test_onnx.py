@@ -7,14 +7,18 @@ import dataclasses
 
 import numpy as np
 import pytest
-from onnx_models import SIZE, network
+from onnx_models import SIZE, integer_network, model, network
 from onnx_oracle import FORMATS, INT8, UINT8, quantized, require_exact, session
 
 import weft
 from weft.compiler.checker import check
 from weft.compiler.network import compile_network
-from weft.importers.onnx import load_onnx
+from weft.importers.onnx import load_onnx, parse_onnx
 from weft.operators.interpreter import Interpreter
+
+onnx = pytest.importorskip("onnx")
+
+from onnx import TensorProto, helper  # noqa: E402
 
 VARIANTS = {"avg": {}, "global": {"extras": True}, "none": {"rectified": False}}
 ARRAY = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
@@ -116,3 +120,69 @@ def test_every_tensor_equals_the_reference_kernels(tmp_path, target):
         found = device.run(whole, {"x": x}).outputs
     for name, output in zip(names, found, strict=True):
         np.testing.assert_array_equal(output, expected[name], err_msg=name)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("unsigned", [False, True])
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_networks_made_by_hand(seed, unsigned, groups):
+    data = integer_network(seed, True, unsigned, groups, seed % 2 == 0).SerializeToString()
+    graph = parse_onnx(data)
+    dtype = np.uint8 if unsigned else np.int8
+    limits = np.iinfo(dtype)
+    x = np.random.default_rng(seed).integers(limits.min, limits.max + 1, (1, 4, 6, 5))
+    want = session(data).run(None, {"x": x.astype(dtype)})[0]
+    with weft.open("simulator", weft.Config(rows=4, cols=8, requantize="onnx")) as device:
+        result = device.run(graph, {"x": x.astype(dtype)})
+    assert "CONV_2D" in {layer.kind for layer in result.layers if layer.where == "accelerator"} or (
+        "DEPTHWISE_CONV_2D" in {layer.kind for layer in result.layers}
+    )
+    np.testing.assert_array_equal(result.outputs[0], want)
+
+
+@pytest.mark.parametrize("unsigned", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_every_pair_of_an_addition(seed, unsigned):
+    """QLinearAdd of all 65,536 pairs of integers."""
+    random = np.random.default_rng(seed)
+    dtype, code = (np.uint8, TensorProto.UINT8) if unsigned else (np.int8, TensorProto.INT8)
+    codes = np.arange(256, dtype=np.uint8).view(dtype)
+    scales = random.uniform(0.005, 0.1, 3).astype(np.float32)
+    zeros = random.integers(0, 256, 3).astype(np.uint8).view(dtype)
+    constants = {f"s{i}": scales[i] for i in range(3)} | {f"z{i}": zeros[i] for i in range(3)}
+    node = helper.make_node("QLinearAdd", ["a", "s0", "z0", "b", "s1", "z1", "s2", "z2"], ["y"],
+                            domain="com.microsoft")
+    shape = [1, 16, 64, 64]
+    data = model([node], constants, [("a", code, shape), ("b", code, shape)],
+                 [("y", code, None)]).SerializeToString()
+    inputs = {"a": np.repeat(codes, 256).reshape(shape), "b": np.tile(codes, 256).reshape(shape)}
+    with weft.open("simulator", weft.Config(requantize="onnx")) as device:
+        result = device.run(parse_onnx(data), inputs)
+    assert "ADD" in {layer.kind for layer in result.layers if layer.where == "accelerator"}
+    np.testing.assert_array_equal(result.outputs[0], session(data).run(None, inputs)[0])
+
+
+@pytest.mark.parametrize("include", [0, 1])
+def test_random_average_pools(include):
+    """Whether its sums decide an average or not, the result is that of onnxruntime."""
+    random = np.random.default_rng(include)
+    there = 0
+    for number in range(24):
+        dtype, code = (np.uint8, TensorProto.UINT8) if number % 2 else (np.int8, TensorProto.INT8)
+        zeros = random.integers(0, 256, 2).astype(np.uint8).view(dtype)
+        scales = random.uniform(0.01, 0.05, 2).astype(np.float32)
+        constants = {"s": scales[0], "z": zeros[0], "t": scales[1], "u": zeros[1]}
+        node = helper.make_node(
+            "QLinearAveragePool", ["x", "s", "z", "t", "u"], ["y"], domain="com.microsoft",
+            kernel_shape=[2, 2], strides=[1, 2], pads=[1, 0, 0, 1], count_include_pad=include,
+        )
+        shape = [1, 8, 15, 16]
+        data = model([node], constants, [("x", code, shape)], [("y", code, None)])
+        data = data.SerializeToString()
+        x = random.integers(0, 256, shape).astype(np.uint8).view(dtype)
+        with weft.open("simulator", weft.Config(rows=8, cols=8, requantize="onnx")) as device:
+            result = device.run(parse_onnx(data), {"x": x})
+        kinds = {layer.kind for layer in result.layers if layer.where == "accelerator"}
+        there += "AVERAGE_POOL_2D" in kinds
+        np.testing.assert_array_equal(result.outputs[0], session(data).run(None, {"x": x})[0])
+    assert 0 < there < 24
