@@ -7,6 +7,7 @@ import functools
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from importlib import metadata, resources
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from ...hdl.isa import Unit
 from .build import cache_directory, locked
 
 __all__ = [
-    "EVENTS_SIGNAL", "INDEX_SIGNALS", "SEMAPHORE_SIGNALS", "accelerator_verilog",
+    "EVENTS_SIGNAL", "INDEX_SIGNALS", "SEMAPHORE_SIGNALS", "accelerator_verilog", "cached_verilog",
     "recorded_signals", "verilator_control",
 ]
 
@@ -52,12 +53,27 @@ def _generator_digest() -> str:
 
 def accelerator_verilog(config: Config) -> str:
     """The Verilog of the accelerator, from the cache if it was generated before."""
-    key = hashlib.sha256((_generator_digest() + config.to_yaml()).encode()).hexdigest()[:32]
-    path = cache_directory() / "verilog" / f"{key}.v"
+    return cached_verilog(
+        config.to_yaml(), lambda: emit(Accelerator(config), "weft_accelerator")
+    )
+
+
+def cached_verilog(key: str, generate: Callable[[], str]) -> str:
+    """What ``generate`` returns, from the cache if that was done before.
+
+    Parameters
+    ----------
+    key : str
+        Everything that decides the text, but for the sources of hdl and generators.
+    generate : callable
+        Makes the text.
+    """
+    digest = hashlib.sha256((_generator_digest() + key).encode()).hexdigest()[:32]
+    path = cache_directory() / "verilog" / f"{digest}.v"
     if not path.exists():
         with locked(path.with_suffix(".lock")):
             if not path.exists():
-                _write(path, emit(Accelerator(config), "weft_accelerator"))
+                _write(path, generate())
     return path.read_text(encoding="utf-8")
 
 
