@@ -148,8 +148,8 @@ class Accelerator(wiring.Component):
         connect(m, store.activation_data, activation.read_data)
         connect(m, store.accumulator_data, accumulator.read_data)
         m.d.comb += [
-            load.segments.eq(registers.segments),
-            store.segments.eq(registers.segments),
+            load.segment_write.eq(registers.segment_write),
+            store.segment_write.eq(registers.segment_write),
             matmul.waiting_semaphore.eq(sequencer.waiting[Unit.MATMUL.value]),
             self.irq.eq(registers.irq),
         ]

@@ -102,12 +102,12 @@ class Config:
         Write bursts in flight. Power of two.
     queue_depth : int
         Instructions each unit's queue holds. Power of two.
-    vector_lanes : int, optional
-        Lanes of the vector unit, a common divisor of ``rows`` and ``cols``; 0 leaves the unit out.
-        By default the largest such divisor up to 4.
+    vector_lanes : int
+        Lanes of the vector unit: elements it takes in a cycle. A common divisor of ``rows`` and
+        ``cols``, up to 64; 0 leaves the unit out. By default the largest such divisor up to 4.
     parameter_depth : int
         Words of the parameter memory, each bias, multiplier and shifts of ``vector_lanes``
-        channels. Power of two.
+        channels. Power of two from 16 to 4096.
     requantize : str
         Numeric convention of the vector unit: ``"tflite"`` (Q31 multiplier, double rounding) or
         ``"onnx"`` (float32 scale, round half to even).

@@ -21,11 +21,11 @@ from ..memory.table_memory import TABLE_DEPTH
 from ..once import Once
 from ..requantize.parameters import LOADED_LANE
 from .row_sequencer import RowSequencer
+from .segment_table import SEGMENT_WRITE_LAYOUT
 from .transfer import (
     INSTRUCTIONS_IN_FLIGHT,
     MemoryShape,
     memory_width,
-    segments_layout,
     transfer_layout,
 )
 from .transfer_setup import TransferSetup
@@ -59,8 +59,8 @@ class LoadUnit(wiring.Component):
     Members
     -------
     those of UnitSignature
-    segments : In(segments_layout)
-        Stands while the unit is busy.
+    segment_write : In(SEGMENT_WRITE_LAYOUT)
+        To the segment table; only while the unit is idle.
     axi : Out(AXI4ReadSignature)
         Read ID 0.
     activation_write, weight_write : Out(stream of address and int8 vector)
@@ -87,7 +87,7 @@ class LoadUnit(wiring.Component):
         self.ports = PORTS[: len(self.memories)]
         members: dict[str, Any] = {
             **UnitSignature().members,
-            "segments": In(segments_layout(config.axi_address_width)),
+            "segment_write": In(SEGMENT_WRITE_LAYOUT),
             "axi": Out(
                 AXI4ReadSignature(
                     address_width=config.axi_address_width, data_width=config.axi_width
@@ -129,7 +129,7 @@ class LoadUnit(wiring.Component):
         connect(m, flipped(self.axi), reader.axi)
         connect(m, rows.o, writer.row)
         connect(m, instructions.o, writer.instruction)
-        m.d.comb += setup.segments.eq(self.segments)
+        m.d.comb += setup.segment_write.eq(self.segment_write)
         for number, port in enumerate(self.ports):
             memory, word = getattr(self, port), getattr(writer, f"write_{number}")
             m.d.comb += [

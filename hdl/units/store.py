@@ -20,7 +20,8 @@ from ..memory.bank import MemoryBank
 from ..memory.ports import ReadResponseSignature, int8_vector, int32_vector, request_layout
 from ..once import Once
 from .row_sequencer import RowSequencer
-from .transfer import INSTRUCTIONS_IN_FLIGHT, MemoryShape, segments_layout, transfer_layout
+from .segment_table import SEGMENT_WRITE_LAYOUT
+from .transfer import INSTRUCTIONS_IN_FLIGHT, MemoryShape, transfer_layout
 from .transfer_setup import TransferSetup
 from .word_reader import STORE_ROW_LAYOUT, WordReader
 
@@ -57,8 +58,8 @@ class StoreUnit(wiring.Component):
     Members
     -------
     those of UnitSignature
-    segments : In(segments_layout)
-        Stands while the unit is busy.
+    segment_write : In(SEGMENT_WRITE_LAYOUT)
+        To the segment table; only while the unit is idle.
     axi : Out(AXI4WriteSignature)
     activation_read, accumulator_read : Out(stream of request_layout)
     activation_data, accumulator_data : In(ReadResponseSignature)
@@ -73,7 +74,7 @@ class StoreUnit(wiring.Component):
         )
         members: dict[str, Any] = {
             **UnitSignature().members,
-            "segments": In(segments_layout(config.axi_address_width)),
+            "segment_write": In(SEGMENT_WRITE_LAYOUT),
             "axi": Out(
                 AXI4WriteSignature(
                     address_width=config.axi_address_width, data_width=config.axi_width
@@ -111,7 +112,7 @@ class StoreUnit(wiring.Component):
         connect(m, setup.o, sequencer.i)
         connect(m, reader.o, writer.data)
         connect(m, flipped(self.axi), writer.axi)
-        m.d.comb += setup.segments.eq(self.segments)
+        m.d.comb += setup.segment_write.eq(self.segment_write)
         for number, port in enumerate(PORTS):
             request = getattr(reader, f"request_{number}")
             response = getattr(reader, f"response_{number}")

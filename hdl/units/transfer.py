@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What LOAD and STORE share: payloads between their parts, and the segment table."""
+"""What LOAD and STORE share: payloads between their parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 from amaranth.utils import bits_for
 
-from ..config import SEGMENT_COUNT, SEMAPHORE_COUNT
+from ..config import SEMAPHORE_COUNT
 from ..dma.splitter import BYTES_WIDTH
 from ..isa import INDEX_WIDTH, ErrorCode, Memory
 
@@ -20,7 +20,6 @@ __all__ = [
     "MemoryShape",
     "memory_width",
     "row_layout",
-    "segments_layout",
     "setup_layout",
     "transfer_layout",
 ]
@@ -65,12 +64,6 @@ FAULT_LAYOUT = data.StructLayout(
     {"code": ErrorCode, "index": unsigned(INDEX_WIDTH), "address": unsigned(32)}
 )
 """What was wrong with a row."""
-
-
-def segments_layout(address_width: int) -> data.ArrayLayout:
-    """The segment table: ``base`` (byte address) and ``limit`` (bytes) of each segment."""
-    segment = data.StructLayout({"base": unsigned(address_width), "limit": unsigned(32)})
-    return data.ArrayLayout(segment, SEGMENT_COUNT)
 
 
 def setup_layout(address_width: int, memories: Sequence[MemoryShape]) -> data.StructLayout:

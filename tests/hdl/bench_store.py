@@ -3,7 +3,7 @@
 
 import cocotb
 import numpy as np
-from axi_agents import AxiMemory, Bench, UnitControl, drive_segments
+from axi_agents import AxiMemory, Bench, UnitControl, write_segments
 from transfer_model import (
     Fault,
     TransferModel,
@@ -95,11 +95,12 @@ class StoreBench:
 
     async def start(self):
         dut = self.bench.wires.dut
-        drive_segments(self.bench.wires, self.segments)
+        self.bench.wires.set("segment_write", 0)
         for agent in self.bench.agents:
             agent.drive(0)
         dut.command__valid.value = 0
         await reset(dut)
+        await write_segments(self.bench.wires, self.segments)
         return self
 
     async def finish(self, limit=15000):

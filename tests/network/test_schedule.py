@@ -102,13 +102,25 @@ def test_the_scratchpad_gives_ranges_that_do_not_overlap():
     assert first + size <= 256
 
 
+def test_what_is_read_at_one_time_lies_in_different_banks():
+    pad = Scratchpad(256)
+    assert pad.place("first", 60) == 0
+    second = pad.place("second", 60, [pad.used["first"]])
+    assert second == 196 and pad.largest_gap() == (60, 136), "and leaves one large gap"
+    assert pad.other_bank("second") == (0, 128)
+    assert pad.largest_gap_within((0, 128)) == (60, 68)
+    third = pad.place("third", 100, [pad.other_bank("second")])
+    assert third == 96, "as much in the second bank as there is"
+    assert pad.place("fourth", 37, [pad.used["first"]]) is None
+
+
 @pytest.mark.parametrize("count", [*range(1, 130), 255, 343, 1000, 49 * 49, 4096])
 def test_averages_are_exact_for_every_sum(count):
     def function(sums):
         return divide_half_away(sums, count)
 
     low, high = -128 * count, 127 * count
-    found = find_rescaling(function, low, high, 1 / count, "tflite")
+    found = find_rescaling(function, low, high, 1 / count)
     assert found is not None and found.legal
     values = np.arange(low, high + 1)
     assert np.array_equal(found.apply(values, "tflite"), function(values))
