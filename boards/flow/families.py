@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from .carry import open_carry_ends
 from .tools import FlowError
 
 __all__ = ["FAMILIES", "Family", "Part", "family_named"]
@@ -44,6 +46,8 @@ class Family:
         The argument of nextpnr that names the file of pin constraints, with ``{}`` for the name.
     unconstrained_arguments : sequence of str
         Arguments without which nextpnr wants a place for every pin.
+    finish : callable or None
+        Changes the netlist from Yosys before nextpnr reads it.
     resources : mapping of str to str
         Routed cell type to the resource it counts as. Types that are missing are not counted.
     """
@@ -56,6 +60,7 @@ class Family:
     constraints_argument: str
     unconstrained_arguments: Sequence[str]
     resources: Mapping[str, str]
+    finish: Callable[[dict[str, Any]], object] | None = None
 
 
 def _choice(kind: str, value: str, legal: Mapping[str, str]) -> str:
@@ -109,6 +114,7 @@ FAMILIES: dict[str, Family] = {
             "ALU54B": "alu54b",
             "DP16KD": "bram",
         },
+        finish=open_carry_ends,
     ),
     "ice40": Family(
         name="ice40",

