@@ -11,6 +11,7 @@ from typing import Any
 from ..hdl.accelerator import Accelerator
 from ..hdl.config import Config
 from ..hdl.stream_array import StreamArray
+from ..hdl.tech.technology import simulation_model
 from .fusesoc import core_file
 from .header import c_header
 from .manifest import manifest, manifest_text
@@ -68,8 +69,13 @@ def generate(config: Config, top: str, directory: str | os.PathLike[str]) -> dic
         files["weft_registers.h"] = c_header(config)
         files["weft.svd"] = svd(config)
         files["registers.md"] = register_map(config)
+    model = simulation_model(config.family)
+    models = {f"{config.family}_models.v": model} if model else {}
+    files |= models
     headers = [name for name in files if name.endswith(".h")]
-    files["weft.core"] = core_file(config, module=module, headers=headers)
+    files["weft.core"] = core_file(
+        config, module=module, headers=headers, models=list(models)
+    )
     values = manifest(config, top=top, module=module, component=component, files=files)
     files["manifest.json"] = manifest_text(values)
     _write(files, Path(directory))

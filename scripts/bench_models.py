@@ -2,13 +2,15 @@
 """Table of the MLPerf Tiny models: cycles, utilization, frames a second, time by operator kind.
 
     python scripts/bench_models.py
-    python scripts/bench_models.py --target rtl --rows 16 --cols 8
+    python scripts/bench_models.py --rows 16 --cols 8 --vector-lanes 8
+    python scripts/bench_models.py --target simulator
 
-``--target simulator`` runs the models on the simulator and estimates cycles; ``--target rtl``
-measures them in simulated RTL, the share of each kind with every layer as a program of its own.
-Cycles count from start to interrupt of all programs of a model; time on the host (softmax) is not
-in them. Utilization is MACs / (rows * cols * cycles). The models are in the folder ``models`` of
-WEFT_SHARED, by default the folder ``shared`` beside the repository.
+Cycles are simulated RTL, from start to interrupt of all programs of a model; time on the host
+(softmax) is not in them. Utilization is MACs / (rows * cols * cycles). Where the array's cycles
+went comes from the same run. The share of each operator kind is measured with every layer as a
+program of its own, as layers overlap in one program. ``--target simulator`` estimates cycles
+instead. The models are in the folder ``models`` of WEFT_SHARED, by default the folder ``shared``
+beside the repository.
 """
 
 from __future__ import annotations
@@ -34,6 +36,13 @@ MODELS = {
     "DS-CNN": "kws_dscnn_int8.tflite",
     "autoencoder": "ad_autoencoder_int8.tflite",
 }
+ARRAY = {
+    "ARRAY_ACTIVE": "multiplying", "ARRAY_SEMAPHORE": "waiting for another unit",
+    "ARRAY_WEIGHTS": "for weights", "ARRAY_ACTIVATIONS": "for activations",
+    "ARRAY_INTERLOCK": "for the accumulator", "ARRAY_IDLE": "no instruction",
+}
+"""What the counters of the array say; they sum to the cycles."""
+
 CLOCK = 100_000_000
 """Cycles a second of the frames column."""
 
@@ -41,11 +50,12 @@ CLOCK = 100_000_000
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--target", choices=["simulator", "rtl"], default="simulator")
+    parser.add_argument("--target", choices=["simulator", "rtl"], default="rtl")
     parser.add_argument("--preset", default="default", help="configuration (default: default)")
     parser.add_argument("--rows", type=int, help="rows of the array")
     parser.add_argument("--cols", type=int, help="columns of the array")
     parser.add_argument("--axi-width", type=int, help="bits of the memory port")
+    parser.add_argument("--vector-lanes", type=int, help="elements a cycle of the vector unit")
     parser.add_argument("--latency", type=int, default=30, help="DRAM latency in cycles (rtl)")
     parser.add_argument("--seed", type=int, default=7, help="of the random input")
     return parser.parse_args()
@@ -73,8 +83,10 @@ def run(device: Device, graph: Graph, seed: int) -> dict[str, Any]:
         layers = {place: cost.cycles for place, cost in layer_costs(compiled).items()}
     else:
         cycles, layers = result.cycles, measured(device, graph, inputs)
-    return {"compiled": compiled, "cycles": cycles, "layers": layers, "equal": equal,
-            "host": [item["kind"] for item in result.host_operators]}
+    counters = {name: count for name, count in result.counters.items()
+                if name.startswith("ARRAY_")}
+    return {"compiled": compiled, "counters": counters, "cycles": cycles, "layers": layers,
+            "equal": equal, "host": [item["kind"] for item in result.host_operators]}
 
 
 def measured(device: Device, graph: Graph, inputs: list[np.ndarray]) -> dict[int, int]:
@@ -93,6 +105,10 @@ def report(name: str, facts: dict[str, Any]) -> None:
     print(f"{name:>12} {macs:11,} {len(compiled.programs):9} {cycles:10,} "
           f"{macs / (peak * cycles):7.1%} {CLOCK / cycles:11,.0f}  {host}"
           + ("" if facts["equal"] else "  WRONG"))
+    if facts["counters"]:
+        print(f"{'':>12} array: " + ", ".join(
+            f"{facts['counters'][name] / cycles:.1%} {text}" for name, text in ARRAY.items()
+        ))
     for kind, count, part in time_by_kind(compiled.manifest, facts["layers"]):
         print(f"{'':>12} {kind:>22} {count:10,} {part:7.1%}")
 
@@ -104,14 +120,15 @@ def main() -> int:
         print(f"no models in {folder()}; set WEFT_SHARED to the folder that holds them",
               file=sys.stderr)
         return 1
-    names = ("rows", "cols", "axi_width")
+    names = ("rows", "cols", "axi_width", "vector_lanes")
     changes = {name: getattr(arguments, name) for name in names if getattr(arguments, name)}
     config = weft.Config.preset(arguments.preset, **changes)
     rtl = arguments.target == "rtl"
     options = {"latency": arguments.latency} if rtl else {}
     source = "measured in simulated RTL" if rtl else "estimates of the cost model, not measured"
-    print(f"{config.rows}x{config.cols}, {config.axi_width}-bit AXI, "
-          f"DRAM latency {arguments.latency if rtl else 30}; cycles: {source}")
+    print(f"{config.rows}x{config.cols}, {config.lanes} vector lanes, "
+          f"{config.axi_width}-bit AXI, DRAM latency {arguments.latency if rtl else 30}; "
+          f"cycles: {source}")
     print("below each model: cycles and share of time by operator kind"
           + (", each layer alone" if rtl else ""))
     print(f"{'model':>12} {'MACs':>11} {'programs':>9} {'cycles':>10} {'util.':>7} "

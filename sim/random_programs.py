@@ -113,6 +113,10 @@ class _Maker:
             number: self.random.integers(0, 256, size + 37 * number, dtype=np.uint8)
             for number in (INPUT, SCRATCH, OUTPUT)
         }
+        self.tail = len(self.segments[OUTPUT])  # Where the activation scratchpad goes at the end.
+        if config.lanes:
+            more = sizes[Memory.ACTIVATION.value]
+            self.segments[OUTPUT] = np.resize(self.segments[OUTPUT], self.tail + more)
         if config.lanes:
             self.segments[PARAMETERS] = random_parameters(config, self.random)
         self.sizes = {f"segment{n}": len(data) for n, data in self.segments.items()} | {
@@ -252,6 +256,16 @@ class _Maker:
         """A random VECTOR, or None if it does not fit or is not defined."""
         return random_vector(self.config, self.random, self.number)
 
+    def dump(self, memory: Memory, offset: int) -> None:
+        """Store every word of a memory."""
+        depth, width = memory_depth(self.config, memory), word_bytes(self.config, memory)
+        inner = min(depth, 4096)
+        self.add(Instruction(Opcode.STORE, {
+            "memory": memory.value, "segment": OUTPUT, "offset": offset, "bytes": width,
+            "count_x": inner, "stride_x": width, "count_y": depth // inner,
+            "stride_y": width * inner,
+        }))
+
     def sync(self) -> Instruction:
         """A SYNC in a random queue."""
         units = [unit.value for unit in Unit if unit is not Unit.VECTOR or self.config.lanes]
@@ -259,27 +273,34 @@ class _Maker:
         return Instruction(Opcode.SYNC, {"unit": unit})
 
 
-def random_program(config: Config, seed: int, *, length: int = 24) -> RandomProgram:
+def random_program(
+    config: Config, seed: int, *, length: int = 24, vectors: float = 0.4
+) -> RandomProgram:
     """A random program of about ``length`` instructions (at most 48) that ends without error.
 
     LOADs fill all on-chip memories, then come random instructions, and last a STORE of the
-    whole accumulator, so that nothing goes unseen.
+    whole accumulator and, where VECTOR may have changed it, of the activation scratchpad, so that
+    nothing goes unseen.
+
+    Parameters
+    ----------
+    vectors : float
+        Share of VECTOR among the random instructions, if there is a vector unit.
     """
     if not 0 <= length <= 48:
         raise ValueError(f"length must be from 0 to 48, not {length}")
+    if not 0 <= vectors <= 1:
+        raise ValueError(f"vectors must be from 0 to 1, not {vectors}")
     maker = _Maker(config, seed)
     maker.fill()
     kinds = [maker.load, maker.matmul, maker.store, maker.sync]
     weights = [0.3, 0.4, 0.25, 0.05]
     if config.lanes:
-        kinds, weights = [*kinds, maker.vector], [0.2, 0.2, 0.15, 0.05, 0.4]
+        kinds.append(maker.vector)
+        weights = [(1 - vectors) * share for share in (0.33, 0.34, 0.25, 0.08)] + [vectors]
     for _ in range(length):
         maker.attempt(kinds[int(maker.random.choice(len(kinds), p=weights))])
-    width = config.accumulator_bytes
-    inner = min(config.accumulator_depth, 4096)
-    maker.add(Instruction(Opcode.STORE, {
-        "memory": Memory.ACCUMULATOR.value, "segment": OUTPUT, "bytes": width, "count_x": inner,
-        "stride_x": width, "count_y": config.accumulator_depth // inner,
-        "stride_y": width * inner,
-    }))
+    maker.dump(Memory.ACCUMULATOR, 0)
+    if config.lanes:
+        maker.dump(Memory.ACTIVATION, maker.tail)
     return RandomProgram(config, seed, maker.ordering.finish(), maker.segments)

@@ -20,20 +20,27 @@ from ..hdl.isa import (
     Opcode,
 )
 from .vector import parameter_words
-from .vector_access import vector_access
+from .vector_access import VectorAccess, vector_access
 
 __all__ = ["random_parameters", "random_vector"]
 
 
 def random_vector(
-    config: Config, random: np.random.Generator, number: Callable[[int, int], int]
+    config: Config,
+    random: np.random.Generator,
+    number: Callable[[int, int], int],
+    *,
+    accept: Callable[[VectorAccess], bool] | None = None,
 ) -> Instruction | None:
-    """A random VECTOR, or None if it reaches beyond a memory or its result is not defined.
+    """A random legal VECTOR, or None if that which was drawn is not acceptable.
 
     Parameters
     ----------
     number : Callable[[int, int], int]
         Draws a number between two, both included.
+    accept : Callable[[VectorAccess], bool], optional
+        What is acceptable. By default an instruction that reaches beyond no memory and whose result
+        is defined.
     """
     values: dict[str, int] = {}
     for side in ("source", "destination"):
@@ -47,14 +54,15 @@ def random_vector(
             f"{side}_stride_y": number(0, 24),
             f"{side}_stride_x": number(0, 4),
         }
+    if random.random() < 0.1:
+        # In place.
+        for name in ("memory", "address", "element", "stride_y", "stride_x"):
+            values[f"destination_{name}"] = values[f"source_{name}"]
     values |= {
         "chunks": number(1, 12),
         "count_y": number(1, 4),
         "count_x": number(1, 12),
-        "window_y": number(1, 3) if random.random() < 0.5 else 1,
-        "window_x": number(1, 3) if random.random() < 0.5 else 1,
-        "window_stride_y": number(0, 8),
-        "window_stride_x": number(0, 3),
+        **_random_window(random, number),
         "parameter_address": number(0, config.parameter_depth - 1),
         "zero_point": int(random.integers(-128, 128)),
     }
@@ -69,8 +77,29 @@ def random_vector(
         flags |= (0, ADD_FLAG, MAXIMUM_FLAG)[int(random.integers(0, 3))]
     instruction = Instruction(Opcode.VECTOR, values, flags=flags)
     access = vector_access(config, instruction)
-    defined = access.fault(config) is None and access.undefined(config) is None
-    return instruction if defined else None
+    if accept is None:
+        good = access.fault(config) is None and access.undefined(config) is None
+    else:
+        good = accept(access)
+    return instruction if good else None
+
+
+def _random_window(
+    random: np.random.Generator, number: Callable[[int, int], int]
+) -> dict[str, int]:
+    """Mostly no window or a small one, now and then one of many words, most of them the same."""
+    style = random.random()
+    if style < 0.05:
+        sides, strides = [(64, 2), (2, 64), (64, 1), (1, 64), (33, 5)], [(0, 0), (0, 1), (1, 0)]
+        side, stride = (items[int(random.integers(len(items)))] for items in (sides, strides))
+        return {"window_y": side[0], "window_x": side[1], "window_stride_y": stride[0],
+                "window_stride_x": stride[1]}
+    return {
+        "window_y": number(1, 3) if style < 0.5 else 1,
+        "window_x": number(1, 3) if random.random() < 0.5 else 1,
+        "window_stride_y": number(0, 8),
+        "window_stride_x": number(0, 3),
+    }
 
 
 def random_parameters(config: Config, random: np.random.Generator) -> NDArray[np.uint8]:

@@ -75,13 +75,15 @@ def scale(convention: str, values: IntArray, lanes: NDArray[np.void]) -> IntArra
     values : numpy.ndarray
         Sums with their bias ``[..., chunks, lanes]``.
     lanes : numpy.ndarray
-        `PARAMETERS` ``[chunks, lanes]``. A scale that is no finite number counts as zero.
+        `PARAMETERS` ``[chunks, lanes]``. A scale that is infinite or no number, which no compiler
+        makes, multiplies like the largest float32 of its sign.
     """
     if convention == "tflite":
         left, right = lanes["left"] & 31, lanes["right"] & 31
         return scale_fixed_point(values, lanes["multiplier"], left, right).astype(np.int64)
     factor = np.ascontiguousarray(lanes["multiplier"]).view("<f4")
-    factor = np.where(np.isfinite(factor), factor, np.float32(0))
+    largest = np.copysign(np.finfo(np.float32).max, factor)
+    factor = np.where(np.isfinite(factor), factor, largest)
     return scale_float(values, factor).astype(np.int64)
 
 

@@ -26,6 +26,13 @@ def _descriptions() -> dict[str, str]:
     return {name: " ".join(body.split()).replace("`", "") for name, body in found}
 
 
+def _default(item: dataclasses.Field[Any]) -> str:
+    """A parameter's default in words."""
+    if item.default is None:
+        return "from rows and cols"
+    return str(item.default)
+
+
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--preset``, ``--config`` and a flag for each parameter of `Config`.
 
@@ -51,7 +58,7 @@ def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
             f"--{item.name.replace('_', '-')}",
             item.name,
             type=kind,
-            help=f"{_descriptions().get(item.name, '')} [default: {item.default}]",
+            help=f"{_descriptions().get(item.name, '')} [default: {_default(item)}]",
         )(run)
     run = click.option(
         "--config", "config_file", type=click.Path(path_type=Path, exists=True, dir_okay=False),

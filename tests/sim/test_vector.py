@@ -261,7 +261,10 @@ def test_known_results_of_floating_point():
     assert onnx(16777217, 0, 1.0) == 16777216  # int32 to float32 rounds to even
     assert onnx(16777219, 0, 1.0) == 16777220
     assert onnx(HIGH, 0, 1e-45) == 0
-    assert onnx(7, 0, math.inf) == onnx(7, 0, math.nan) == 0
+    # What is not a number, or infinite, acts like the largest float32 of its sign.
+    assert onnx(7, 0, math.inf) == onnx(7, 0, math.nan) == onnx(-7, 0, -math.inf) == HIGH
+    assert onnx(-7, 0, math.inf) == onnx(7, 0, -math.inf) == LOW
+    assert onnx(0, 0, math.inf) == onnx(0, 0, math.nan) == 0
     assert onnx(33554431, 0, 0.1) == floating(33554431, np.float32(0.1))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from weft.compiler.gemm import compile_gemm
 from weft.hdl.config import Config
-from weft.hdl.isa import INSTRUCTION_BYTES, Instruction, Opcode
+from weft.hdl.isa import INSTRUCTION_BYTES, Instruction, Opcode, Unit
 from weft.hdl.registers import COUNTERS, register
 from weft.sim.accesses import transfer_access
 from weft.sim.machine import Fault, Machine, Segment
@@ -24,54 +24,65 @@ CONFIGS = {
     "1x1": dict(
         rows=1, cols=1, axi_width=32, activation_depth=64, weight_depth=32, accumulator_depth=16,
         max_burst_beats=1, read_outstanding=1, write_outstanding=1, queue_depth=2,
+        parameter_depth=16, requantize="onnx",
     ),
     "2x3": dict(
         rows=2, cols=3, axi_width=64, activation_depth=32, weight_depth=64, accumulator_depth=32,
         max_burst_beats=4, read_outstanding=2, write_outstanding=2, queue_depth=4,
-        max_reduction_depth=1000, accumulator_width=25,
+        max_reduction_depth=1000, accumulator_width=25, vector_lanes=0,
     ),
     "4x4": dict(
         rows=4, cols=4, axi_width=32, activation_depth=64, weight_depth=64, accumulator_depth=32,
         max_burst_beats=16, read_outstanding=4, write_outstanding=4, axi_address_width=40,
-        max_reduction_depth=511, accumulator_width=24,
+        max_reduction_depth=511, accumulator_width=24, vector_lanes=4, parameter_depth=32,
+        requantize="onnx",
     ),
     "5x7": dict(
         rows=5, cols=7, axi_width=128, activation_depth=64, weight_depth=64, accumulator_depth=64,
-        max_burst_beats=256, read_outstanding=8, write_outstanding=8,
+        max_burst_beats=256, read_outstanding=8, write_outstanding=8, vector_lanes=1,
+        parameter_depth=32,
     ),
     "8x8": dict(
         rows=8, cols=8, axi_width=64, activation_depth=128, weight_depth=64, accumulator_depth=32,
-        max_burst_beats=64,
+        max_burst_beats=64, vector_lanes=2, parameter_depth=16, requantize="onnx",
     ),
     "16x16": dict(
         rows=16, cols=16, axi_width=128, activation_depth=64, weight_depth=64,
-        accumulator_depth=32,
+        accumulator_depth=32, vector_lanes=4, parameter_depth=32,
     ),
     "16x4": dict(
         rows=16, cols=4, axi_width=64, activation_depth=64, weight_depth=128,
         accumulator_depth=64, max_burst_beats=8, read_outstanding=16, write_outstanding=4,
+        vector_lanes=2, parameter_depth=64,
     ),
     "4x16": dict(
         rows=4, cols=16, axi_width=32, activation_depth=128, weight_depth=32,
-        accumulator_depth=32, max_burst_beats=32, queue_depth=2,
+        accumulator_depth=32, max_burst_beats=32, queue_depth=2, vector_lanes=4,
+        parameter_depth=16, requantize="onnx",
     ),
     "32x32": dict(
         rows=32, cols=32, axi_width=256, activation_depth=64, weight_depth=64,
-        accumulator_depth=32,
+        accumulator_depth=32, vector_lanes=8, parameter_depth=32,
     ),
     "12x13": dict(
         rows=12, cols=13, axi_width=128, activation_depth=128, weight_depth=64,
-        accumulator_depth=64, max_burst_beats=16, axi_address_width=64,
+        accumulator_depth=64, max_burst_beats=16, axi_address_width=64, vector_lanes=1,
+        parameter_depth=64, requantize="onnx",
     ),
     "64x8": dict(
         rows=64, cols=8, axi_width=256, activation_depth=32, weight_depth=128,
-        accumulator_depth=64,
+        accumulator_depth=64, vector_lanes=8, parameter_depth=32,
+    ),
+    "6x9": dict(
+        rows=6, cols=9, axi_width=64, activation_depth=64, weight_depth=64,
+        accumulator_depth=64, max_burst_beats=8, vector_lanes=3, parameter_depth=16,
+        accumulator_width=30, max_reduction_depth=16384,
     ),
 }
-"""Array sizes of the system tests, each with another AXI port and other queues."""
+"""Array sizes of the system tests, each with another AXI port, queues and vector unit."""
 
 DEFAULT_SIZES = ("1x1", "2x3", "4x4", "5x7", "8x8", "16x16", "16x4", "4x16")
-FULL_SIZES = ("32x32", "12x13", "64x8")
+FULL_SIZES = ("32x32", "12x13", "64x8", "6x9")
 
 WATCHDOG = 20_000
 
@@ -257,14 +268,14 @@ def gemm_case(
     return case
 
 
-def program_case(config: Config, seed: int, length: int = 24) -> Case:
-    """A random program."""
-    made = random_program(config, seed, length=length)
+def program_case(config: Config, seed: int, length: int = 24, vectors: float = 0.4) -> Case:
+    """A random program; ``vectors`` is the share of VECTOR where there is a vector unit."""
+    made = random_program(config, seed, length=length, vectors=vectors)
     memory, address, segments = place(
         random.Random(seed), encode(made.instructions), made.segments
     )
     case = Case(
-        f"program seed {seed} length {length}", config, memory, address,
+        f"program seed {seed} length {length} vectors {vectors}", config, memory, address,
         len(made.instructions), segments, made.instructions,
     )
     assert case.error is None, case.error
@@ -321,8 +332,7 @@ ARRAY_COUNTERS = tuple(f"COUNTER_{name}" for name, _ in COUNTERS if name.startsw
 CHECKED_REGISTERS = (
     "STATUS", "IRQ_STATUS", *ERROR_REGISTERS, "COUNTER_CYCLES", *ARRAY_COUNTERS,
     "COUNTER_READ_BEATS", "COUNTER_WRITE_BEATS", "COUNTER_INSTRUCTIONS",
-    "COUNTER_LOAD_BUSY", "COUNTER_MATMUL_BUSY", "COUNTER_STORE_BUSY",
-    "COUNTER_LOAD_WAIT_MEMORY", "COUNTER_STORE_WAIT_MEMORY", "COUNTER_MATMUL_WAIT_MEMORY",
+    *(f"COUNTER_{unit.name}_{what}" for unit in Unit for what in ("BUSY", "WAIT_MEMORY")),
 )
 """What is read after every program."""
 
@@ -356,13 +366,17 @@ def check_outcome(
     assert total == values["COUNTER_CYCLES"], (
         f"{case.name}: array counters sum to {total}, not {values['COUNTER_CYCLES']}"
     )
-    for unit in ("LOAD", "MATMUL", "STORE"):
+    for unit in Unit:
         assert (
-            values[f"COUNTER_{unit}_WAIT_MEMORY"]
-            <= values[f"COUNTER_{unit}_BUSY"]
+            values[f"COUNTER_{unit.name}_WAIT_MEMORY"]
+            <= values[f"COUNTER_{unit.name}_BUSY"]
             <= values["COUNTER_CYCLES"]
-        ), f"{case.name}: counters of {unit}: {values}"
+        ), f"{case.name}: counters of {unit.name}: {values}"
+    if not case.config.lanes:
+        assert not values["COUNTER_VECTOR_BUSY"], case.name
     if error is None:
+        if any(item.opcode is Opcode.VECTOR for item in case.instructions):
+            assert values["COUNTER_VECTOR_BUSY"], case.name
         check_counters(case, values)
         compare_memory(case, memory, case.expected)
     else:

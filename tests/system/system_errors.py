@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from system_cases import Case, encode, place
@@ -22,7 +22,7 @@ from weft.hdl.isa import (
 )
 from weft.sim.accesses import matmul_access, memory_depth, transfer_access, word_bytes
 from weft.sim.machine import Fault
-from weft.sim.random_programs import INPUT, OUTPUT, random_program
+from weft.sim.random_programs import INPUT, OUTPUT, PARAMETERS, random_program
 
 LENGTH = 12
 """Random instructions around the faulty one."""
@@ -38,15 +38,19 @@ class ErrorCases:
 
     def all(self) -> Iterator[Case]:
         """Every kind once or more."""
-        for kind in (
+        for kind in self.kinds():
+            for case in kind():
+                assert case.error is not None, case.name
+                yield case
+
+    def kinds(self) -> Sequence[Callable[[], Iterator[Case]]]:
+        """What makes the cases."""
+        return (
             self.illegal, self.reserved_bits, self.not_configured, self.ranges, self.segments,
             self.both, self.several, self.program_addresses, self.read_responses,
             self.write_responses, self.fetch_responses, self.overflows, self.deadlocks,
             self.beyond_memory,
-        ):
-            for case in kind():
-                assert case.error is not None, case.name
-                yield case
+        )
 
     # Parts.
 
@@ -85,13 +89,14 @@ class ErrorCases:
     def _with(self, name: str, fault: Instruction, code: ErrorCode | None) -> Case:
         """A random program with one more instruction, which nothing waits for."""
         instructions, contents = self._program()
-        # After the three LOADs that fill the memories: those must not be cut short unseen.
-        index = self.random.randrange(3, len(instructions) + 1)
+        # After the LOADs that fill the memories: those must not be cut short unseen.
+        filled = sum(memory_depth(self.config, memory) > 0 for memory in Memory)
+        index = self.random.randrange(filled, len(instructions) + 1)
         instructions = [*instructions[:index], fault, *instructions[index:]]
         case = self._case(name, instructions, contents)
         # What it does before it fails may disturb what others compute.
         case.exact = fault["count_x"] * fault["count_y"] == 1 if "count_x" in fault.values else True
-        if fault.opcode is Opcode.MATMUL:
+        if fault.opcode is Opcode.MATMUL or fault.values.get("chunks", 1) > 1:
             case.exact = False
         assert case.error is not None, name
         assert code is None or case.error.code is code, (name, case.error)
@@ -115,7 +120,9 @@ class ErrorCases:
 
     def reserved_bits(self) -> Iterator[Case]:
         """Reserved bits and undefined flags, the ends and one between of each."""
-        for opcode in (Opcode.LOAD, Opcode.MATMUL, Opcode.STORE, Opcode.SYNC):
+        for opcode in FORMATS:
+            if opcode is Opcode.VECTOR and not self.config.lanes:
+                continue
             form = FORMATS[opcode]
             bits = [8 + bit for bit in range(8) if not form.flag_mask >> bit & 1]
             if opcode is not Opcode.LOAD:
@@ -131,6 +138,8 @@ class ErrorCases:
 
     def not_configured(self) -> Iterator[Case]:
         """What this configuration leaves out."""
+        if self.config.lanes:
+            return
         parameter = {"memory": Memory.PARAMETER.value}
         for instruction in (
             Instruction(Opcode.VECTOR, {}),
@@ -146,8 +155,10 @@ class ErrorCases:
     def ranges(self) -> Iterator[Case]:
         """One word beyond each memory, and far beyond."""
         config, code = self.config, ErrorCode.MEMORY_RANGE
-        for memory in (Memory.ACTIVATION, Memory.WEIGHT, Memory.ACCUMULATOR):
+        for memory in Memory:
             depth, width = memory_depth(config, memory), word_bytes(config, memory)
+            if not depth:
+                continue
             places = {"memory": memory.value, "segment": INPUT, "bytes": width}
             shapes = [
                 {"address": depth - 2, "count_x": 3},
@@ -158,7 +169,7 @@ class ErrorCases:
             for shape in shapes:
                 fault = Instruction(Opcode.LOAD, places | shape)
                 yield self._with(f"LOAD {memory.name} {shape}", fault, code)
-                if memory is not Memory.WEIGHT:
+                if memory in (Memory.ACTIVATION, Memory.ACCUMULATOR):
                     fault = Instruction(Opcode.STORE, places | shape | {"segment": OUTPUT})
                     yield self._with(f"STORE {memory.name} {shape}", fault, code)
             for shape in (
@@ -281,12 +292,12 @@ class ErrorCases:
                 yield self._response(Opcode.STORE, where)
 
     def _response(self, opcode: Opcode, where: float) -> Case:
-        segment = INPUT if opcode is Opcode.LOAD else OUTPUT
+        segments = (INPUT, PARAMETERS) if opcode is Opcode.LOAD else (OUTPUT,)
         while True:
             instructions, contents = self._program()
             victims = [
                 item for item in instructions
-                if item.opcode is opcode and item["segment"] == segment and item["bytes"]
+                if item.opcode is opcode and item["segment"] in segments and item["bytes"]
             ]
             if not victims:
                 continue
@@ -294,6 +305,7 @@ class ErrorCases:
             victim = self.random.choice(victims)
             access = transfer_access(self.config, victim)
             row = int(self.random.choice(access.offsets.reshape(-1).tolist()))
+            segment = victim["segment"]
             byte = case.segments[segment].base + row + int(where * (access.bytes - 1))
             # The other side must not touch the range, else two errors race.
             window = (byte - byte % self.config.axi_bytes, byte + 1)
@@ -356,14 +368,15 @@ class ErrorCases:
 
     def overflows(self) -> Iterator[Case]:
         """The 64th count of a semaphore, from a SYNC and from a LOAD."""
-        for opcode in (Opcode.SYNC, Opcode.LOAD, Opcode.STORE):
+        opcodes = [Opcode.SYNC, Opcode.LOAD, Opcode.STORE]
+        for opcode in [*opcodes, Opcode.VECTOR] if self.config.lanes else opcodes:
             semaphore = self.random.randrange(16)
             mask = 1 << semaphore
-            unit = Unit.STORE if opcode is Opcode.STORE else Unit.LOAD
+            unit = Unit.LOAD if opcode is Opcode.SYNC else Unit[opcode.name]
             sync = Instruction(Opcode.SYNC, {"unit": unit.value}, signal=mask)
-            values = {"bytes": 4, "segment": 0}
+            values = {} if opcode is Opcode.VECTOR else {"bytes": 4, "segment": 0}
             last = sync if opcode is Opcode.SYNC else Instruction(opcode, values, signal=mask)
-            if opcode is Opcode.STORE:
+            if opcode in (Opcode.STORE, Opcode.VECTOR):
                 wait = 1 << (semaphore + 1) % 16
                 first = [
                     Instruction(Opcode.LOAD, {"bytes": 4, "count_x": 8}, signal=wait),
@@ -383,10 +396,11 @@ class ErrorCases:
         """Waits that nothing ends."""
         load = Instruction(Opcode.LOAD, {"bytes": 1})
         contents = {0: np.arange(64, dtype=np.uint8)}
-        sync = [Instruction(Opcode.SYNC, {"unit": unit}) for unit in (0, 1, 3)]
+        units = [unit.value for unit in Unit if unit is not Unit.VECTOR or self.config.lanes]
+        sync = [Instruction(Opcode.SYNC, {"unit": unit}) for unit in units]
 
         def stuck(opcode: Opcode, unit: int, wait: int) -> Instruction:
-            values = {"unit": unit} if opcode is Opcode.SYNC else {"bytes": 1}
+            values = {Opcode.SYNC: {"unit": unit}, Opcode.LOAD: {"bytes": 1}}.get(opcode, {})
             return Instruction(opcode, values, wait=wait)
 
         programs = [
@@ -395,6 +409,11 @@ class ErrorCases:
             [*sync, stuck(Opcode.SYNC, 1, 0x8000), load, load],
             [load, *[stuck(Opcode.SYNC, 3, 1)] * (self.config.queue_depth + 5), load],
         ]
+        if self.config.lanes:
+            programs += [
+                [load, stuck(Opcode.VECTOR, 2, 1), stuck(Opcode.SYNC, 2, 2)],
+                [load, *[stuck(Opcode.VECTOR, 2, 8)] * (self.config.queue_depth + 5), load],
+            ]
         for number, instructions in enumerate(programs):
             case = self._case(f"deadlock {number}", instructions, contents, watchdog=700)
             assert case.error is not None and case.error.code is ErrorCode.NO_PROGRESS

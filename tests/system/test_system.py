@@ -15,7 +15,7 @@ def quick(size, simulator):
     if simulator == "verilator":
         return {"products": 8, "programs": 5, "adversarial": (0, 3)}
     if size == "16x16":
-        return {"products": 2, "programs": 1, "adversarial": ()}
+        return {"products": 1, "programs": 1, "adversarial": ()}
     return {"products": 4, "programs": 2, "adversarial": (3,)}
 
 
