@@ -181,16 +181,20 @@ def _convolution(config: Config, seed: int) -> Graph:
     weights = random.integers(-127, 128, (channels, 3, 3, 3)).astype(np.int8)
     bias = random.integers(-5000, 5000, channels).astype(np.int32)
     tensors = [
-        Tensor("x", (1, 6, 5, 3), int8, Quantization(0.05, 7)),
+        Tensor("x", (1, 6, 5, 3), int8, Quantization(np.array([0.05], np.float32), np.array([7]))),
         Tensor(
-            "weights", weights.shape, int8, Quantization(scale, np.zeros(channels), 0), weights
+            "weights", weights.shape, int8,
+            Quantization(scale, np.zeros(channels, np.int64), 0), weights,
         ),
         Tensor("bias", bias.shape, int32, None, bias),
-        Tensor("y", (1, 6, 5, channels), int8, Quantization(0.08, -11)),
+        Tensor(
+            "y", (1, 6, 5, channels), int8,
+            Quantization(np.array([0.08], np.float32), np.array([-11])),
+        ),
     ]
     operator = Operator(
         "CONV_2D", ("x", "weights", "bias"), ("y",),
         {"stride": (1, 1), "dilation": (1, 1), "pads": (1, 1, 1, 1), "activation": "RELU"},
         "convolution",
     )
-    return Graph("self-test", {item.name: item for item in tensors}, [operator], ["x"], ["y"])
+    return Graph("self-test", {item.name: item for item in tensors}, [operator], ("x",), ("y",))
