@@ -12,7 +12,9 @@ from .verilog import verilator_flags
 __all__ = ["core_file"]
 
 
-def core_file(config: Config, *, module: str, headers: Sequence[str] = ()) -> str:
+def core_file(
+    config: Config, *, module: str, headers: Sequence[str] = (), models: Sequence[str] = ()
+) -> str:
     """The core file of a generated directory.
 
     Parameters
@@ -23,11 +25,14 @@ def core_file(config: Config, *, module: str, headers: Sequence[str] = ()) -> st
         Top module; its Verilog is ``<module>.v``.
     headers : sequence of str
         C headers beside it.
+    models : sequence of str
+        Simulation models of the blocks that it instantiates.
     """
     return render(
         "weft.core.j2",
         config=config,
         module=module,
         headers=headers,
+        models=models,
         verilator_options=verilator_flags(),
     )

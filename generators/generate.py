@@ -11,6 +11,7 @@ from typing import Any
 from ..hdl.accelerator import Accelerator
 from ..hdl.config import Config
 from ..hdl.stream_array import StreamArray
+from ..hdl.tech.technology import simulation_model
 from .fusesoc import core_file
 from .header import c_header
 from .manifest import manifest, manifest_text
@@ -18,13 +19,14 @@ from .markdown import register_map
 from .svd import svd
 from .verilog import emit
 
-__all__ = ["MODULES", "generate"]
+__all__ = ["MODULES", "component_of", "generate"]
 
 MODULES = {"accelerator": "weft_accelerator", "array": "weft_array"}
 """Module name by top."""
 
 
-def _component(config: Config, top: str) -> Any:
+def component_of(config: Config, top: str) -> Any:
+    """The component that a top, one of `MODULES`, is emitted from."""
     if top == "array":
         return StreamArray(config)
     return Accelerator(config)
@@ -62,14 +64,19 @@ def generate(config: Config, top: str, directory: str | os.PathLike[str]) -> dic
     if top not in MODULES:
         raise ValueError(f"top must be one of {', '.join(MODULES)}, not {top!r}")
     module = MODULES[top]
-    component = _component(config, top)
+    component = component_of(config, top)
     files = {f"{module}.v": emit(component, module), "config.yaml": config.to_yaml()}
     if top == "accelerator":
         files["weft_registers.h"] = c_header(config)
         files["weft.svd"] = svd(config)
         files["registers.md"] = register_map(config)
+    model = simulation_model(config.family)
+    models = {f"{config.family}_models.v": model} if model else {}
+    files |= models
     headers = [name for name in files if name.endswith(".h")]
-    files["weft.core"] = core_file(config, module=module, headers=headers)
+    files["weft.core"] = core_file(
+        config, module=module, headers=headers, models=list(models)
+    )
     values = manifest(config, top=top, module=module, component=component, files=files)
     files["manifest.json"] = manifest_text(values)
     _write(files, Path(directory))

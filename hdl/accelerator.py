@@ -116,6 +116,7 @@ class Accelerator(wiring.Component):
             depth=config.accumulator_depth,
             data_width=config.partial_sum_width,
             lanes=config.lanes,
+            slots=config.accumulator_slots,
         )
         load, matmul, store = LoadUnit(config), MatmulUnit(config), StoreUnit(config)
         parts: dict[str, Any] = {
@@ -148,8 +149,8 @@ class Accelerator(wiring.Component):
         connect(m, store.activation_data, activation.read_data)
         connect(m, store.accumulator_data, accumulator.read_data)
         m.d.comb += [
-            load.segments.eq(registers.segments),
-            store.segments.eq(registers.segments),
+            load.segment_write.eq(registers.segment_write),
+            store.segment_write.eq(registers.segment_write),
             matmul.waiting_semaphore.eq(sequencer.waiting[Unit.MATMUL.value]),
             self.irq.eq(registers.irq),
         ]
@@ -221,7 +222,10 @@ def _vector(
     """The vector unit and its own memories, connected; to be added by the names returned."""
     unit = VectorUnit(config)
     parameters = ParameterMemory(
-        lanes=config.lanes, depth=config.parameter_depth, convention=config.requantize
+        lanes=config.lanes,
+        depth=config.parameter_depth,
+        convention=config.requantize,
+        slots=config.parameter_slots,
     )
     table = TableMemory(lanes=config.lanes)
     memories: dict[str, Any] = {"activation": activation, "accumulator": accumulator}

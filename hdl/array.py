@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 from .mesh import Mesh
 from .once import Once
 from .skew import Skew
+from .tech.allocation import Allocation
 
 __all__ = ["SystolicArray"]
 
@@ -43,7 +44,7 @@ class SystolicArray(wiring.Component):
 
         latency = 1 + (rows - 1) + (cols - 1) + product_latency + 1
                   |        |            |              |          '- partial sum of the last row
-                  |        |            |              '- activation, product
+                  |        |            |              '- multiplier of the PE, 2 to 5
                   |        |            '- way east
                   |        '- way south
                   '- input registers
@@ -62,6 +63,10 @@ class SystolicArray(wiring.Component):
         Bits of an activation.
     weight_width : int
         Bits of a weight.
+    family : str
+        FPGA family whose multipliers to use.
+    multipliers : int, optional
+        How many multipliers there are in blocks; see :class:`~weft.hdl.tech.allocation.Allocation`.
 
     Members
     -------
@@ -82,9 +87,6 @@ first=1))
         If a size or width is out of range.
     """
 
-    product_latency: ClassVar[int] = Mesh.product_latency
-    """Cycles from an activation at a PE to the cycle in which its product is added."""
-
     def __init__(
         self,
         *,
@@ -93,6 +95,8 @@ first=1))
         partial_sum_width: int,
         activation_width: int = 8,
         weight_width: int = 8,
+        family: str = "generic",
+        multipliers: int | None = None,
     ) -> None:
         for name, value in (("rows", rows), ("cols", cols)):
             if not 1 <= value <= MAXIMUM_SIZE:
@@ -109,6 +113,8 @@ first=1))
         self.activation_width = activation_width
         self.weight_width = weight_width
         self.partial_sum_width = partial_sum_width
+        self.family = family
+        self.multipliers = multipliers
         activation = data.StructLayout(
             {"data": data.ArrayLayout(signed(activation_width), rows), "first": 1}
         )
@@ -128,6 +134,11 @@ first=1))
     def module_name(self) -> str:
         """Name of the emitted module."""
         return "weft_systolic_array"
+
+    @property
+    def product_latency(self) -> int:
+        """Cycles from an activation at a PE to the cycle in which its product is added."""
+        return Allocation(self.family, self.rows, self.cols, self.multipliers).product_latency
 
     @property
     def latency(self) -> int:
@@ -186,6 +197,8 @@ first=1))
                 activation_width=self.activation_width,
                 weight_width=self.weight_width,
                 partial_sum_width=self.partial_sum_width,
+                family=self.family,
+                multipliers=self.multipliers,
             )
         )
         m.submodules.result_skew = result_skew = Once(

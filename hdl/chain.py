@@ -21,7 +21,7 @@ __all__ = ["Chain"]
 
 
 class Chain(wiring.Component):
-    """``count`` equal stages in a line::
+    """Stages in a line, equal or of a few kinds::
 
         link_i --> stage 0 --> stage 1 --> ... --> stage count-1 --> link_o
                      |           |                   |
@@ -32,16 +32,20 @@ class Chain(wiring.Component):
     *shared* input is the same for all stages. Every other port is *sliced*: the chain has a
     ``data.ArrayLayout(shape, count)`` of it. Adds no latency of its own.
 
+    A stage with an attribute ``span`` above 1 takes the place of that many stages: its sliced ports
+    are ``data.ArrayLayout(shape, span)``, and the chain's are as long as the spans together.
+
     Wrap it in :class:`weft.hdl.once.Once` (or make it the top, or the stage of another chain) to
     have it emitted fast; as a bare sub-module it works too, but is elaborated bit by bit.
 
     Parameters
     ----------
-    stage : callable
+    stage : callable or sequence of callables
         Takes no argument and returns a new stage: a component with a ``module_name`` and plain
-        ports only (no arrays of members, no nested signatures).
-    count : int
-        Number of stages, at least 1.
+        ports only (no arrays of members, no nested signatures). A sequence has one for each stage;
+        each distinct callable is a kind of stage, and all have ports of the same names.
+    count : int, optional
+        Number of stages, at least 1; only with a single callable.
     module_name : str
         Name of the chain's module.
     links : mapping of str to str
@@ -59,40 +63,66 @@ class Chain(wiring.Component):
     Raises
     ------
     ValueError
-        If ``count`` is below 1, a name is no port of the stage with the direction that its role
-        needs, or the two ends of a link differ in width.
+        If there is no stage, a name is no port of the stage with the direction that its role
+        needs, the two ends of a link differ in width, or the kinds of stages differ in their ports.
     """
 
     def __init__(
         self,
-        stage: Callable[[], Any],
-        count: int,
+        stage: Callable[[], Any] | Sequence[Callable[[], Any]],
+        count: int | None = None,
         *,
         module_name: str,
         links: Mapping[str, str] | None = None,
         shared: Sequence[str] = (),
         prefix: str = "stage",
     ) -> None:
-        if not isinstance(count, int) or count < 1:
-            raise ValueError(f"count must be an integer of at least 1, not {count!r}")
+        if callable(stage):
+            if not isinstance(count, int) or count < 1:
+                raise ValueError(f"count must be an integer of at least 1, not {count!r}")
+            makers = [stage] * count
+        else:
+            makers = list(stage)
+            if not makers or count is not None:
+                raise ValueError("a sequence of stages must hold at least one, and takes no count")
         self.module_name = module_name
-        self.count = count
         self.prefix = prefix
         self.links = dict(links or {})
         self.shared = tuple(shared)
-        self._make = stage
-        self._first = stage()
-        self._first._MustUse__used = True
+        self._makers = makers
+        self._kinds = {make: make() for make in dict.fromkeys(makers)}
+        for kind in self._kinds.values():
+            kind._MustUse__used = True
+        self._firsts = [self._kinds[make] for make in makers]
+        self.count = sum(map(_span, self._firsts))
         # Plain values, so that a library notices equal names for different chains.
-        self._identity = (self._first.module_name, tuple(self.links.items()))
-        members = dict(self._first.signature.members)
-        self._check(members)
+        self._identity = (
+            tuple(first.module_name for first in self._firsts), tuple(self.links.items())
+        )
+        for kind in self._kinds.values():
+            self._check(dict(kind.signature.members))
         self._whole = {*self.links, *self.links.values(), *self.shared}
-        ports = {
-            name: member if name in self._whole else _sliced(member, count)
-            for name, member in members.items()
+        shapes = [self._shapes(kind) for kind in self._kinds.values()]
+        if any(other != shapes[0] for other in shapes[1:]):
+            raise ValueError(f"stages of {module_name} must have the same ports, not {shapes!r}")
+        super().__init__(
+            {
+                name: flow(shape if name in self._whole else data.ArrayLayout(shape, self.count))
+                for name, (flow, shape) in shapes[0].items()
+            }
+        )
+
+    def _shapes(self, stage: Any) -> dict[str, tuple[Any, Any]]:
+        """Direction and shape of each port, that of one place in the line for a sliced one."""
+        return {
+            name: (
+                member.flow,
+                member.shape
+                if name in self._whole or _span(stage) == 1
+                else member.shape.elem_shape,
+            )
+            for name, member in stage.signature.members.items()
         }
-        super().__init__(ports)
 
     def _check(self, members: Mapping[str, Any]) -> None:
         for name, member in members.items():
@@ -117,9 +147,11 @@ class Chain(wiring.Component):
         """Return the chain as an ordinary module."""
         m = Module()
         previous = None
-        for index in range(self.count):
-            component = self._make()
+        low = 0
+        for index, make in enumerate(self._makers):
+            component = make()
             stage = Once(component)
+            span = _span(component)
             m.submodules[f"{self.prefix}_{index}"] = stage
             for name, member in component.signature.members.items():
                 inner = Value.cast(getattr(stage, name))
@@ -127,19 +159,28 @@ class Chain(wiring.Component):
                 if name in self.links and previous is not None:
                     outer = Value.cast(getattr(previous, self.links[name]))
                 elif name not in self._whole:
-                    outer = outer.word_select(index, len(inner))
+                    start = low * len(inner) // span
+                    outer = outer[start : start + len(inner)]
                 if member.flow == In:
                     m.d.comb += inner.eq(outer)
-                elif name not in self._whole or index == self.count - 1:
+                elif name not in self._whole or index == len(self._makers) - 1:
                     m.d.comb += outer.eq(inner)
             previous = stage
+            low += span
         return m
 
     def define(self, library: ModuleLibrary, name: str, platform: Any) -> Definition:
         """Write the definition for a library; called by :meth:`ModuleLibrary.define`."""
-        stage = library.define(self._first, self._first.module_name, platform)
+        definitions = {
+            id(kind): library.define(kind, kind.module_name, platform)
+            for kind in self._kinds.values()
+        }
         self._MustUse__used = True
-        clock = stage.clock
+        clock = tuple(
+            port
+            for port in ("clk", "rst")
+            if any(port in definition.clock for definition in definitions.values())
+        )
         lines = [f"module \\{name}"]
         members = self.signature.members
         for number, port in enumerate((*clock, *members), 1):
@@ -147,24 +188,29 @@ class Chain(wiring.Component):
             kind = "output" if port in members and members[port].flow == Out else "input"
             lines.append(f"  wire width {width} {kind} {number} \\{port}")
         body: list[str] = []
-        for index in range(self.count):
+        low = 0
+        for index, first in enumerate(self._firsts):
+            stage = definitions[id(first)]
+            span = _span(first)
             body += [f"  cell \\{stage.name} \\{self.prefix}_{index}"]
-            body += [f"    connect \\{port} \\{port}" for port in clock]
-            for port, member in self._first.signature.members.items():
+            body += [f"    connect \\{port} \\{port}" for port in stage.clock]
+            for port, member in first.signature.members.items():
                 wire, width = self._wire(index, port), _width(member)
                 if port not in self._whole:
-                    wire += f" [{(index + 1) * width - 1}:{index * width}]"
+                    start = low * width // span
+                    wire += f" [{start + width - 1}:{start}]"
                 elif wire != f"\\{port}" and member.flow == Out:
                     lines.append(f"  wire width {width} {wire}")
                 body.append(f"    connect \\{port} {wire}")
             body.append("  end")
+            low += span
         text = "\n".join([*lines, *body, "end\n"])
         return Definition(name, text, clock, tuple(members), self)
 
     def _wire(self, index: int, port: str) -> str:
         if port in self.links and index > 0:
             return f"\\{self.prefix}_{index - 1}__{self.links[port]}"
-        if port in self.links.values() and index < self.count - 1:
+        if port in self.links.values() and index < len(self._makers) - 1:
             return f"\\{self.prefix}_{index}__{port}"
         return f"\\{port}"
 
@@ -173,6 +219,5 @@ def _width(member: Any) -> int:
     return Shape.cast(member.shape).width
 
 
-def _sliced(member: Any, count: int) -> Any:
-    layout = data.ArrayLayout(member.shape, count)
-    return In(layout) if member.flow == In else Out(layout)
+def _span(stage: Any) -> int:
+    return getattr(stage, "span", 1)

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 __all__ = [
+    "FAMILIES",
     "PRESETS",
     "SEGMENT_COUNT",
     "SEMAPHORE_COUNT",
@@ -30,6 +31,9 @@ SEMAPHORE_MAXIMUM = 63
 
 SEGMENT_COUNT = 8
 """DRAM segments of every configuration; an instruction's segment field has three bits."""
+
+FAMILIES = ("generic", "ecp5", "ice40", "gowin", "nexus", "xilinx7")
+"""FPGA families that the array can be mapped to; ``generic`` leaves it to the synthesizer."""
 
 PARAMETER_LANE_BYTES = 12
 """Bytes of one channel's parameters: bias int32, multiplier int32 (or scale float32), shifts."""
@@ -98,15 +102,22 @@ class Config:
         Write bursts in flight. Power of two.
     queue_depth : int
         Instructions each unit's queue holds. Power of two.
-    vector_lanes : int, optional
-        Lanes of the vector unit, a common divisor of ``rows`` and ``cols``; 0 leaves the unit out.
-        By default the largest such divisor up to 4.
+    vector_lanes : int
+        Lanes of the vector unit: elements it takes in a cycle. A common divisor of ``rows`` and
+        ``cols``, up to 64; 0 leaves the unit out. By default the largest such divisor up to 4.
     parameter_depth : int
         Words of the parameter memory, each bias, multiplier and shifts of ``vector_lanes``
-        channels. Power of two.
+        channels. Power of two from 16 to 4096.
     requantize : str
         Numeric convention of the vector unit: ``"tflite"`` (Q31 multiplier, double rounding) or
         ``"onnx"`` (float32 scale, round half to even).
+    family : str
+        FPGA family whose multiplier blocks the array instantiates: ``"generic"`` (none, for any
+        synthesizer), ``"ecp5"``, ``"ice40"``, ``"gowin"``, ``"nexus"`` or ``"xilinx7"``. Changes
+        the array's latency, never a result.
+    multipliers : int, optional
+        Multipliers that the device has in its blocks, 0 to 65536. Processing elements beyond
+        get multipliers of look-up tables. By default there are enough.
 
     Raises
     ------
@@ -131,6 +142,8 @@ class Config:
     vector_lanes: int | None = None
     parameter_depth: int = 512
     requantize: str = "tflite"
+    family: str = "generic"
+    multipliers: int | None = None
 
     def __post_init__(self) -> None:
         _integer("rows", self.rows, 1, 256)
@@ -186,6 +199,12 @@ class Config:
             raise ConfigurationError(
                 f"requantize must be 'tflite' or 'onnx', not {self.requantize!r}"
             )
+        if self.family not in FAMILIES:
+            raise ConfigurationError(
+                f"family must be one of {', '.join(FAMILIES)}, not {self.family!r}"
+            )
+        if self.multipliers is not None:
+            _integer("multipliers", self.multipliers, 0, 65536)
 
     # Derived values. Each is a property so that no two places compute it.
 
@@ -224,6 +243,20 @@ class Config:
     def accumulator_bytes(self) -> int:
         """Bytes of one accumulator word as LOAD and STORE see it: int32 per column."""
         return 4 * self.cols
+
+    def _slots(self, word_bytes: int) -> int:
+        """Beats of a word, if it is made of whole beats: LOAD and STORE then move one at a time."""
+        return max(1, word_bytes // self.axi_bytes) if word_bytes % self.axi_bytes == 0 else 1
+
+    @property
+    def accumulator_slots(self) -> int:
+        """Parts of an accumulator word that LOAD and STORE move one at a time."""
+        return self._slots(self.accumulator_bytes)
+
+    @property
+    def parameter_slots(self) -> int:
+        """Parts of a parameter word that LOAD writes one at a time."""
+        return self._slots(self.parameter_bytes) if self.lanes else 1
 
     @property
     def lanes(self) -> int:

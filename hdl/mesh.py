@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
 
 from .chain import Chain
 from .row import Row
+from .tech.allocation import Allocation
 
 __all__ = ["Mesh"]
 
@@ -23,6 +24,10 @@ class Mesh(Chain):
         Processing elements in each direction.
     activation_width, weight_width, partial_sum_width : int
         As in :class:`~weft.hdl.pe.integer.PE`.
+    family : str
+        FPGA family whose multipliers to use.
+    multipliers : int, optional
+        How many multipliers there are in blocks; see :class:`~weft.hdl.tech.allocation.Allocation`.
 
     Members
     -------
@@ -44,9 +49,6 @@ class Mesh(Chain):
         ``rows`` cycles after ``partial_sum_i``, at the south edge.
     """
 
-    product_latency: ClassVar[int] = Row.product_latency
-    """Cycles from an activation to the cycle in which its product meets ``partial_sum_i``."""
-
     def __init__(
         self,
         *,
@@ -55,15 +57,27 @@ class Mesh(Chain):
         activation_width: int = 8,
         weight_width: int = 8,
         partial_sum_width: int,
+        family: str = "generic",
+        multipliers: int | None = None,
     ) -> None:
-        super().__init__(
-            lambda: Row(
+        allocation = Allocation(family, rows, cols, multipliers)
+        self.product_latency = allocation.product_latency
+        """Cycles from an activation to the cycle in which its product meets ``partial_sum_i``."""
+
+        def maker(blocks: int) -> Callable[[], Row]:
+            return lambda: Row(
                 cols=cols,
                 activation_width=activation_width,
                 weight_width=weight_width,
                 partial_sum_width=partial_sum_width,
-            ),
-            rows,
+                family=family,
+                multipliers=blocks * allocation.lanes,
+                product_latency=self.product_latency,
+            )
+
+        kinds = {blocks: maker(blocks) for blocks in set(allocation.row_blocks)}
+        super().__init__(
+            [kinds[blocks] for blocks in allocation.row_blocks],
             module_name="weft_mesh",
             prefix="row",
             links={"weight_i": "weight_o", "partial_sum_i": "partial_sum_o"},

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
 
 from .chain import Chain
 from .pe.integer import PE
+from .tech.allocation import Allocation
 
 __all__ = ["Row"]
 
@@ -23,6 +24,13 @@ class Row(Chain):
         Processing elements.
     activation_width, weight_width, partial_sum_width : int
         As in :class:`~weft.hdl.pe.integer.PE`.
+    family : str
+        FPGA family whose multipliers to use.
+    multipliers : int, optional
+        How many multipliers there are in blocks; see :class:`~weft.hdl.tech.allocation.Allocation`.
+    product_latency : int, optional
+        Cycles from an activation to the cycle in which its product meets ``partial_sum_i``. By
+        default as few as the multipliers in use allow.
 
     Members
     -------
@@ -40,22 +48,42 @@ class Row(Chain):
         The shadow registers, to the south.
     partial_sum_o : Out(ArrayLayout(signed(partial_sum_width), cols))
         One cycle after ``partial_sum_i``, to the south.
+
+    Raises
+    ------
+    ValueError
+        If the PE refuses a parameter.
     """
 
-    product_latency: ClassVar[int] = PE.product_latency
-    """Cycles from an activation to the cycle in which its product meets ``partial_sum_i``."""
-
     def __init__(
-        self, *, cols: int, activation_width: int = 8, weight_width: int = 8, partial_sum_width: int
+        self,
+        *,
+        cols: int,
+        activation_width: int = 8,
+        weight_width: int = 8,
+        partial_sum_width: int,
+        family: str = "generic",
+        multipliers: int | None = None,
+        product_latency: int | None = None,
     ) -> None:
-        super().__init__(
-            lambda: PE(
+        allocation = Allocation(family, 1, cols, multipliers)
+        self.product_latency = product_latency or allocation.product_latency
+
+        def maker(hard: bool) -> Callable[[], PE]:
+            return lambda: PE(
                 activation_width=activation_width,
                 weight_width=weight_width,
                 partial_sum_width=partial_sum_width,
-            ),
-            cols,
-            module_name="weft_row",
+                family=family,
+                hard=hard,
+                product_latency=self.product_latency,
+            )
+
+        kinds = {hard: maker(hard) for hard in (True, False)}
+        most = Allocation(family, 1, cols).blocks
+        super().__init__(
+            [kinds[hard] for hard in allocation.columns],
+            module_name="weft_row" + f"_{allocation.blocks}_blocks" * (allocation.blocks < most),
             prefix="pe",
             links={
                 "activation_i": "activation_o",

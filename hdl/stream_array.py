@@ -57,7 +57,11 @@ class StreamArray(wiring.Component):
     def __init__(self, config: Config) -> None:
         self.array = Once(
             SystolicArray(
-                rows=config.rows, cols=config.cols, partial_sum_width=config.partial_sum_width
+                rows=config.rows,
+                cols=config.cols,
+                partial_sum_width=config.partial_sum_width,
+                family=config.family,
+                multipliers=config.multipliers,
             )
         )
         self.cols = config.cols

@@ -63,14 +63,14 @@ def open(target: str, config: Config | None = None, **options: Any) -> Device:  
     ----------
     target : str
         ``"reference"`` (NumPy), ``"simulator"`` (instruction by instruction), ``"rtl"``
-        (verilated, cycle-exact) or ``"cocotb"``.
+        (verilated, cycle-exact), ``"cocotb"``, or ``"serial:PORT"``, a board at a serial port.
     config : Config or None
-        The accelerator; None is the default configuration.
+        The accelerator; None is the default configuration, for a board the one that it has.
     options
         Of the target: ``dram_bytes`` for all; ``watchdog`` and ``max_cycles`` for all that run
         programs; ``schedule_seed`` and ``track`` for the simulator; ``latency``,
         ``stall_probability``, ``seed`` and ``trace`` for rtl; ``simulator``,
-        ``stall_probability`` and ``seed`` for cocotb.
+        ``stall_probability`` and ``seed`` for cocotb; ``baud`` and ``latency`` for boards.
 
     Returns
     -------
@@ -84,8 +84,8 @@ def open(target: str, config: Config | None = None, **options: Any) -> Device:  
 
     >>> open("simulatr")
     Traceback (most recent call last):
-    weft.runtime.errors.TargetError: target must be one of reference, simulator, rtl, cocotb, \
-not 'simulatr'; did you mean 'simulator'?
+    weft.runtime.errors.TargetError: target must be one of reference, simulator, rtl, cocotb \
+or serial:PORT, not 'simulatr'; did you mean 'simulator'?
     """
     from .runtime.targets import open_device
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from weft.demo.digits import ATTRIBUTION, load_digits
 from weft.demo.network import Layer, Network
-from weft.sim.requantize import quantize_multiplier
 
 DATA = Path(__file__).parent.parent / "host" / "data"
 SEED = 5
@@ -117,29 +116,27 @@ def quantize(
 ) -> Network:
     """Int8 weights with a scale per channel, int8 activations with ranges from ``images``."""
     pixels = np.arange(LARGEST_PIXEL + 1) / LARGEST_PIXEL
-    input_scale, input_zero = 1 / 255, -128
-    table = np.floor(pixels / input_scale + 0.5).astype(np.int64) + input_zero
+    input_scale, input_zero = np.float32(1 / 255), -128
+    table = np.floor(pixels / float(input_scale) + 0.5).astype(np.int64) + input_zero
     outputs = forward(images, weights, biases)
     layers = []
     for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         # A channel that training has silenced has next to no weights: its bias sets the scale.
         smallest = np.abs(bias) / (input_scale * LARGEST_BIAS)
-        weight_scale = np.maximum(np.abs(weight).max(axis=0) / 127, np.maximum(smallest, 1e-9))
-        integers = np.clip(np.rint(weight / weight_scale), -127, 127).astype(np.int8)
+        largest = np.abs(weight).max(axis=0) / 127
+        weight_scale = np.maximum(largest, np.maximum(smallest, 1e-9)).astype(np.float32)
         low, high = min(0.0, outputs[number + 1].min()), outputs[number + 1].max()
-        output_scale = (high - low) / 255
+        output_scale = np.float32((high - low) / 255)
         output_zero = int(np.clip(np.rint(-128 - low / output_scale), -128, 127))
-        folded = np.rint(bias / (input_scale * weight_scale)) - input_zero * integers.sum(
-            axis=0, dtype=np.int64
-        )
-        pairs = [quantize_multiplier(s) for s in input_scale * weight_scale / output_scale]
-        multiplier, shift = (np.array(v, dtype=np.int32) for v in zip(*pairs, strict=True))
+        bias_scale = float(input_scale) * weight_scale.astype(float)
         layers.append(
             Layer(
-                weight=integers,
-                bias=folded.astype(np.int32),
-                multiplier=multiplier,
-                shift=shift,
+                weight=np.clip(np.rint(weight / weight_scale), -127, 127).astype(np.int8),
+                weight_scale=weight_scale,
+                bias=np.rint(bias / bias_scale).astype(np.int32),
+                input_scale=input_scale,
+                input_zero_point=input_zero,
+                output_scale=output_scale,
                 zero_point=output_zero,
                 rectify=number < len(weights) - 1,
             )
@@ -164,7 +161,7 @@ def main() -> None:
     network = quantize(real[training], weights, biases, test)
     network.save(arguments.output)
     float_labels = forward(real[test], weights, biases)[-1].argmax(axis=1)
-    int8_labels = network.predict(network.evaluate(images[test])[-1])
+    int8_labels = network.evaluate(images[test])[-1].argmax(axis=1)
     print(f"network {'-'.join(map(str, SIZES))}, {TEST_IMAGES} images kept out of training")
     print(f"float accuracy {(float_labels == labels[test]).mean():.2%}")
     print(f"int8 accuracy  {(int8_labels == labels[test]).mean():.2%}")

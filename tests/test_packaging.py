@@ -21,7 +21,12 @@ FOLDERS = {
 }
 
 MODELS = {"weft.graph", "weft.importers", "weft.operators"}
-CORE_HDL = {"weft.hdl.config", "weft.hdl.isa", "weft.hdl.registers"}
+CORE_HDL = {
+    "weft.hdl.config",
+    "weft.hdl.isa",
+    "weft.hdl.link.protocol",
+    "weft.hdl.registers",
+}
 ALLOWED = {
     "weft.hdl": {"weft.hdl"},
     "weft.generators": {"weft.generators", "weft.hdl"},

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -11,8 +14,8 @@ from ..bus import AXI4LiteSignature
 from ..config import SEGMENT_COUNT, Config
 from ..isa import INDEX_WIDTH
 from ..once import Once
-from ..registers import ADDRESS_WIDTH, COUNTERS, register
-from ..units.transfer import segments_layout
+from ..registers import ADDRESS_WIDTH, COUNTERS, Register, register
+from ..units.segment_table import SEGMENT_WRITE_LAYOUT
 from .register_map import Kind, RegisterMap, stored_bits
 from .register_port import RegisterPort
 from .supervisor import FAULT_LAYOUT, STATUS_LAYOUT
@@ -23,9 +26,10 @@ __all__ = ["ControlRegisters"]
 class ControlRegisters(wiring.Component):
     """Executes one register access at a time; every register comes from ``REGISTERS``.
 
-    Writable registers live twice: in flip-flops for the machine, and in a small memory from which
-    they are read back, which is filled with their reset values in the first 32 cycles after reset
-    (accesses wait until then). An access takes eight cycles, a counter's read some more::
+    Writable registers live twice: in the machine, be it in flip-flops or in the segment tables, and
+    in a small memory from which they are read back. That and the tables are filled with their
+    reset values in the first 32 cycles after reset (accesses wait until then). An access takes
+    eight cycles, a counter's read some more::
 
         accept -> look up -> read -> merge -> check -> commit -> respond
 
@@ -60,8 +64,9 @@ class ControlRegisters(wiring.Component):
     program_address : Out(64)
     program_length : Out(24)
     watchdog_limit : Out(32)
-    segments : Out(segments_layout(axi_address_width))
         The registers' values.
+    segment_write : Out(SEGMENT_WRITE_LAYOUT)
+        What is written into the segment table, once for every register after reset.
     irq : Out(1)
         An enabled event is set.
     """
@@ -86,7 +91,7 @@ class ControlRegisters(wiring.Component):
                 "program_address": Out(64),
                 "program_length": Out(INDEX_WIDTH),
                 "watchdog_limit": Out(32),
-                "segments": Out(segments_layout(config.axi_address_width)),
+                "segment_write": Out(SEGMENT_WRITE_LAYOUT),
                 "irq": Out(1),
             }
         )
@@ -164,6 +169,7 @@ class ControlRegisters(wiring.Component):
                     with m.Case(number):
                         m.d.comb += write_port.data.eq(item.reset)
 
+        self._write_segments(m, items, write_port)
         for number, item in enumerate(items):
             target = self._output(item.name)
             if target is None:
@@ -176,9 +182,24 @@ class ControlRegisters(wiring.Component):
                 m.d.sync += copy.eq(written)
         return read_port.data, filled
 
+    def _write_segments(self, m: Module, items: Sequence[Register], write_port: Any) -> None:
+        """Every write of a segment's register also goes to the tables, a cycle later."""
+        names = {item.name: number for number, item in enumerate(items)}
+        m.d.sync += [
+            *(self.segment_write[part].eq(0) for part in ("base_low", "base_high", "limit")),
+            self.segment_write.data.eq(write_port.data),
+        ]
+        with m.Switch(write_port.addr):
+            for segment in range(SEGMENT_COUNT):
+                for part in ("base_low", "base_high", "limit"):
+                    with m.Case(names[f"SEGMENT{segment}_{part.upper()}"]):
+                        m.d.sync += [
+                            self.segment_write[part].eq(write_port.en),
+                            self.segment_write.number.eq(segment),
+                        ]
+
     def _output(self, name: str) -> Value | None:
         """The part of the outputs that a stored register drives."""
-        width = self.config.axi_address_width
         outputs = {
             "PROGRAM_ADDRESS_LOW": self.program_address[:32],
             "PROGRAM_ADDRESS_HIGH": self.program_address[32:],
@@ -186,12 +207,6 @@ class ControlRegisters(wiring.Component):
             "WATCHDOG": self.watchdog_limit,
             "IRQ_ENABLE": self._irq_enable,
         }
-        for number in range(SEGMENT_COUNT):
-            segment = self.segments[number]
-            outputs[f"SEGMENT{number}_BASE_LOW"] = segment.base[:32]
-            if width > 32:
-                outputs[f"SEGMENT{number}_BASE_HIGH"] = segment.base[32:]
-            outputs[f"SEGMENT{number}_LIMIT"] = segment.limit
         return outputs.get(name)
 
     def _value(self, m: Module, entry: RegisterMap, old: Value, events: Signal) -> Signal:

@@ -3,34 +3,39 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
-from amaranth.hdl import Module, Signal, signed
-from amaranth.lib import wiring
+from amaranth.hdl import Module, Shape, Signal, signed
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+
+from ..once import Once
+from ..tech.technology import TECHNOLOGIES
 
 __all__ = ["PE"]
 
 
 class PE(wiring.Component):
-    """One multiply-accumulate of a weight-stationary array.
+    """One multiply-accumulate of a weight-stationary array, or as many as a block multiplies.
 
     ::
 
-        weight_i --> [shadow] --------------------------------------> weight_o
-                        | swap_i
-                        v
-                     [weight] --.
-                                 x --> [product] --> + --> [partial_sum] --> partial_sum_o
-        activation_i --> [activation] --.            |
-                                '-------+----------- | -------------> activation_o
-                              partial_sum_i ---------'
+        weight_i --> [shadow] -----------------------------------------------> weight_o
+                        |
+                        v weight
+        swap_i -----> [Multiplier] -- product --> [delay] --> + --> [partial_sum] --> partial_sum_o
+        activation_i --> |                                    |
+                         '----------------------------------- | -------------> activation_o
+                              partial_sum_i ------------------'
 
-    The activation and the weight enter their registers together, so the two, the product register
-    and the multiplier map to one DSP block with input and output registers. An activation that
-    comes with ``swap_i`` is the first to be multiplied by the weight in the shadow register. The
-    shadow register takes ``weight_i`` in every cycle with ``shift_i``; when both come in one cycle,
-    the weight register gets the old shadow.
+    The multiplier is one of :mod:`weft.hdl.tech`. An activation that comes with ``swap_i`` is the
+    first to be multiplied by the weight in the shadow register. The shadow register takes
+    ``weight_i`` in every cycle with ``shift_i``; when both come in one cycle, the multiplier gets
+    the old shadow.
+
+    A multiplier with several lanes makes a PE of several columns, west to east. ``weight_i``,
+    ``weight_o``, ``partial_sum_i`` and ``partial_sum_o`` are then ``data.ArrayLayout`` of what is
+    said below, each column a cycle behind the one to its west.
 
     No register has a reset: whatever is in flight at a reset moves on to the east and is gone when
     the first tile and pass after it arrive, as these travel the same way.
@@ -43,6 +48,13 @@ class PE(wiring.Component):
         Bits of a two's complement weight.
     partial_sum_width : int
         Bits of a partial sum; at least one product wide.
+    family : str
+        Whose multiplier to use, a key of :data:`weft.hdl.tech.technology.TECHNOLOGIES`.
+    hard : bool
+        Use the family's multiplier block, not look-up tables.
+    product_latency : int, optional
+        Cycles from an activation to the cycle in which its product meets ``partial_sum_i``. By
+        default those of the multiplier, which is the least.
 
     Members
     -------
@@ -56,7 +68,8 @@ class PE(wiring.Component):
     partial_sum_i : In(signed(partial_sum_width))
         From the PE to the north, ``product_latency`` cycles after its activation.
     activation_o, swap_o, shift_o : Out
-        ``activation_i``, ``swap_i`` and ``shift_i`` one cycle later, for the PE to the east.
+        ``activation_i``, ``swap_i`` and ``shift_i`` a cycle later for each column, for the PE to
+        the east.
     weight_o : Out(signed(weight_width))
         The shadow register, for the PE to the south.
     partial_sum_o : Out(signed(partial_sum_width))
@@ -65,75 +78,126 @@ class PE(wiring.Component):
     Raises
     ------
     ValueError
-        If a width is below 2, or a partial sum does not hold a product.
+        If a width is out of the multiplier's range, a partial sum does not hold a product, or the
+        latency is below the multiplier's.
     """
 
-    product_latency: ClassVar[int] = 2
-    """Cycles from an activation to the cycle in which its product meets ``partial_sum_i``."""
-
     def __init__(
-        self, *, activation_width: int = 8, weight_width: int = 8, partial_sum_width: int
+        self,
+        *,
+        activation_width: int = 8,
+        weight_width: int = 8,
+        partial_sum_width: int,
+        family: str = "generic",
+        hard: bool = True,
+        product_latency: int | None = None,
     ) -> None:
-        for name, width in (("activation_width", activation_width), ("weight_width", weight_width)):
-            if width < 2:
-                raise ValueError(f"{name} must be at least 2, not {width!r}")
+        self._technology = TECHNOLOGIES[family]
+        kind = self._technology.hard if hard else self._technology.soft
+        kind.check_widths(activation_width, weight_width)
         if partial_sum_width < activation_width + weight_width:
             raise ValueError(
                 f"partial_sum_width must be at least {activation_width + weight_width} to hold "
                 f"a product, not {partial_sum_width!r}"
             )
+        if product_latency is None:
+            product_latency = kind.latency
+        if product_latency < kind.latency:
+            raise ValueError(
+                f"product_latency must be at least {kind.latency}, that of "
+                f"{kind.__name__}, not {product_latency!r}"
+            )
         self.activation_width = activation_width
         self.weight_width = weight_width
         self.partial_sum_width = partial_sum_width
+        self.family = family
+        self.product_latency = product_latency
+        self.span = kind.lanes
+        self._multiplier = kind
+        weight = self._layout(signed(weight_width))
+        partial_sum = self._layout(signed(partial_sum_width))
         super().__init__(
             {
                 "activation_i": In(signed(activation_width)),
                 "swap_i": In(1),
                 "shift_i": In(1),
-                "weight_i": In(signed(weight_width)),
-                "partial_sum_i": In(signed(partial_sum_width)),
+                "weight_i": In(weight),
+                "partial_sum_i": In(partial_sum),
                 "activation_o": Out(signed(activation_width)),
                 "swap_o": Out(1),
                 "shift_o": Out(1),
-                "weight_o": Out(signed(weight_width)),
-                "partial_sum_o": Out(signed(partial_sum_width)),
+                "weight_o": Out(weight),
+                "partial_sum_o": Out(partial_sum),
             }
         )
+
+    def _layout(self, shape: Shape) -> Any:
+        """The shape of a port with a field for each column."""
+        return shape if self.span == 1 else data.ArrayLayout(shape, self.span)
 
     @property
     def module_name(self) -> str:
         """Name of the emitted module."""
-        return "weft_pe"
+        return f"weft_pe{self._multiplier.kind}"
+
+    def _field(self, port: Any, column: int) -> Any:
+        """What of a port belongs to a column."""
+        return port if self.span == 1 else port[column]
 
     def elaborate(self, platform: Any) -> Module:
-        """Build the registers, the multiplier and the adder."""
+        """Build the control registers, and for each column its shadow register and adder."""
         m = Module()
-
-        swap = Signal(reset_less=True)
-        shift = Signal(reset_less=True)
-        activation = Signal(signed(self.activation_width), reset_less=True)
-        shadow = Signal(signed(self.weight_width), reset_less=True)
-        weight = Signal(signed(self.weight_width), reset_less=True)
-        product = Signal(signed(self.activation_width + self.weight_width), reset_less=True)
-        partial_sum = Signal(signed(self.partial_sum_width), reset_less=True)
-
-        m.d.sync += [
-            swap.eq(self.swap_i),
-            shift.eq(self.shift_i),
-            activation.eq(self.activation_i),
-            product.eq(activation * weight),
-            partial_sum.eq(self.partial_sum_i + product),
-        ]
-        with m.If(self.swap_i):
-            m.d.sync += weight.eq(shadow)
-        with m.If(self.shift_i):
-            m.d.sync += shadow.eq(self.weight_i)
-
+        m.submodules.multiplier = multiplier = Once(
+            self._multiplier(
+                activation_width=self.activation_width, weight_width=self.weight_width
+            )
+        )
+        swap, shift = self.swap_i, self.shift_i
+        for column in range(self.span):
+            swap, shift = self._column(m, multiplier, column, swap, shift)
         m.d.comb += [
+            multiplier.activation_i.eq(self.activation_i),
+            self.activation_o.eq(self._field(multiplier.activation_o, self.span - 1)),
             self.swap_o.eq(swap),
             self.shift_o.eq(shift),
-            self.activation_o.eq(activation),
-            self.weight_o.eq(shadow),
-            self.partial_sum_o.eq(partial_sum),
         ]
         return m
+
+    def _column(
+        self, m: Module, multiplier: Any, column: int, swap_i: Any, shift_i: Any
+    ) -> tuple[Any, Any]:
+        """Build one column; returns its control bits for the next."""
+        end = f"_{column}" if self.span > 1 else ""
+        swap = Signal(name=f"swap{end}", reset_less=True)
+        shift = Signal(name=f"shift{end}", reset_less=True)
+        shadow = Signal(signed(self.weight_width), name=f"shadow{end}", reset_less=True)
+        partial_sum = Signal(
+            signed(self.partial_sum_width), name=f"partial_sum{end}", reset_less=True
+        )
+        product = self._field(multiplier.product_o, column)
+        for cycle in range(multiplier.latency, self.product_latency):
+            later = Signal.like(product, name=f"product{end}_{cycle + 1}", reset_less=True)
+            m.d.sync += later.eq(product)
+            product = later
+        m.d.sync += [
+            swap.eq(swap_i),
+            shift.eq(shift_i),
+            partial_sum.eq(
+                self._technology.add(
+                    m,
+                    f"accumulate{end}",
+                    self._field(self.partial_sum_i, column),
+                    product,
+                    self.partial_sum_width,
+                )
+            ),
+        ]
+        with m.If(shift_i):
+            m.d.sync += shadow.eq(self._field(self.weight_i, column))
+        m.d.comb += [
+            self._field(multiplier.load_i, column).eq(swap_i),
+            self._field(multiplier.weight_i, column).eq(shadow),
+            self._field(self.weight_o, column).eq(shadow),
+            self._field(self.partial_sum_o, column).eq(partial_sum),
+        ]
+        return swap, shift

@@ -71,7 +71,13 @@ class MatmulUnit(wiring.Component):
     def __init__(self, config: Config) -> None:
         rows, cols = config.rows, config.cols
         self.array = Once(
-            SystolicArray(rows=rows, cols=cols, partial_sum_width=config.partial_sum_width)
+            SystolicArray(
+                rows=rows,
+                cols=cols,
+                partial_sum_width=config.partial_sum_width,
+                family=config.family,
+                multipliers=config.multipliers,
+            )
         )
         self.weight_sequencer = Once(
             WeightSequencer(rows=rows, cols=cols, depth=config.weight_depth)

@@ -20,7 +20,8 @@ from ..memory.bank import MemoryBank
 from ..memory.ports import ReadResponseSignature, int8_vector, int32_vector, request_layout
 from ..once import Once
 from .row_sequencer import RowSequencer
-from .transfer import INSTRUCTIONS_IN_FLIGHT, MemoryShape, segments_layout, transfer_layout
+from .segment_table import SEGMENT_WRITE_LAYOUT
+from .transfer import INSTRUCTIONS_IN_FLIGHT, MemoryShape, transfer_layout
 from .transfer_setup import TransferSetup
 from .word_reader import STORE_ROW_LAYOUT, WordReader
 
@@ -57,32 +58,42 @@ class StoreUnit(wiring.Component):
     Members
     -------
     those of UnitSignature
-    segments : In(segments_layout)
-        Stands while the unit is busy.
+    segment_write : In(SEGMENT_WRITE_LAYOUT)
+        To the segment table; only while the unit is idle.
     axi : Out(AXI4WriteSignature)
     activation_read, accumulator_read : Out(stream of request_layout)
     activation_data, accumulator_data : In(ReadResponseSignature)
-        Vectors of int8, of int32, the memories' read latency after each accepted request.
+        Vectors of int8, of int32, the memories' read latency after each accepted request: a word
+        of activations, one of ``config.accumulator_slots`` of a word of the accumulator.
     """
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.memories = (
             MemoryShape(Memory.ACTIVATION, config.activation_bytes, config.activation_depth),
-            MemoryShape(Memory.ACCUMULATOR, config.accumulator_bytes, config.accumulator_depth),
+            MemoryShape(
+                Memory.ACCUMULATOR,
+                config.accumulator_bytes,
+                config.accumulator_depth,
+                config.accumulator_slots,
+            ),
         )
         members: dict[str, Any] = {
             **UnitSignature().members,
-            "segments": In(segments_layout(config.axi_address_width)),
+            "segment_write": In(SEGMENT_WRITE_LAYOUT),
             "axi": Out(
                 AXI4WriteSignature(
                     address_width=config.axi_address_width, data_width=config.axi_width
                 )
             ),
         }
-        vectors = (int8_vector(config.rows), int32_vector(config.cols))
+        vectors = (
+            int8_vector(config.rows),
+            int32_vector(config.cols // config.accumulator_slots),
+        )
         for port, shape, vector in zip(PORTS, self.memories, vectors, strict=True):
-            members[f"{port}_read"] = Out(stream.Signature(request_layout(exact_log2(shape.depth))))
+            request = request_layout(exact_log2(shape.depth), shape.slots)
+            members[f"{port}_read"] = Out(stream.Signature(request))
             members[f"{port}_data"] = In(ReadResponseSignature(shape=vector))
         super().__init__(members)
 
@@ -111,7 +122,7 @@ class StoreUnit(wiring.Component):
         connect(m, setup.o, sequencer.i)
         connect(m, reader.o, writer.data)
         connect(m, flipped(self.axi), writer.axi)
-        m.d.comb += setup.segments.eq(self.segments)
+        m.d.comb += setup.segment_write.eq(self.segment_write)
         for number, port in enumerate(PORTS):
             request = getattr(reader, f"request_{number}")
             response = getattr(reader, f"response_{number}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What LOAD and STORE share: payloads between their parts, and the segment table."""
+"""What LOAD and STORE share: payloads between their parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 from amaranth.utils import bits_for
 
-from ..config import SEGMENT_COUNT, SEMAPHORE_COUNT
+from ..config import SEMAPHORE_COUNT
 from ..dma.splitter import BYTES_WIDTH
 from ..isa import INDEX_WIDTH, ErrorCode, Memory
 
@@ -20,7 +20,6 @@ __all__ = [
     "MemoryShape",
     "memory_width",
     "row_layout",
-    "segments_layout",
     "setup_layout",
     "transfer_layout",
 ]
@@ -31,11 +30,19 @@ INSTRUCTIONS_IN_FLIGHT = 16
 
 @dataclass(frozen=True)
 class MemoryShape:
-    """An on-chip memory as LOAD or STORE sees it: ``word_bytes`` and ``depth`` in words."""
+    """An on-chip memory as LOAD or STORE sees it: ``word_bytes``, ``depth`` in words, and the
+    ``slots`` of a word that are moved one at a time, each as wide as a beat if there are several.
+    """
 
     memory: Memory
     word_bytes: int
     depth: int
+    slots: int = 1
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Bytes of a slot."""
+        return self.word_bytes // self.slots
 
 
 def memory_width(memories: Sequence[MemoryShape]) -> int:
@@ -65,12 +72,6 @@ FAULT_LAYOUT = data.StructLayout(
     {"code": ErrorCode, "index": unsigned(INDEX_WIDTH), "address": unsigned(32)}
 )
 """What was wrong with a row."""
-
-
-def segments_layout(address_width: int) -> data.ArrayLayout:
-    """The segment table: ``base`` (byte address) and ``limit`` (bytes) of each segment."""
-    segment = data.StructLayout({"base": unsigned(address_width), "limit": unsigned(32)})
-    return data.ArrayLayout(segment, SEGMENT_COUNT)
 
 
 def setup_layout(address_width: int, memories: Sequence[MemoryShape]) -> data.StructLayout:

@@ -11,10 +11,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..bus import COMMAND_LAYOUT
-from ..config import SEGMENT_COUNT
 from ..isa import FORMATS, Opcode
 from ..once import Once
-from .transfer import MemoryShape, segments_layout, setup_layout
+from .segment_table import SEGMENT_WRITE_LAYOUT, SegmentTable
+from .transfer import MemoryShape, setup_layout
 from .word_count import WordCount
 
 __all__ = ["TransferSetup"]
@@ -37,7 +37,8 @@ class TransferSetup(wiring.Component):
     Members
     -------
     command : In(stream of COMMAND_LAYOUT)
-    segments : In(segments_layout)
+    segment_write : In(SEGMENT_WRITE_LAYOUT)
+        To the segment table; not while an instruction is taken.
     o : Out(stream of setup_layout)
     stop : In(1)
         Take nothing more and forget what is in hand.
@@ -52,7 +53,7 @@ class TransferSetup(wiring.Component):
         super().__init__(
             {
                 "command": In(stream.Signature(COMMAND_LAYOUT)),
-                "segments": In(segments_layout(address_width)),
+                "segment_write": In(SEGMENT_WRITE_LAYOUT),
                 "o": Out(stream.Signature(setup_layout(address_width, memories))),
                 "stop": In(1),
             }
@@ -63,6 +64,7 @@ class TransferSetup(wiring.Component):
         m.submodules.word_count = word_count = Once(
             WordCount({shape.memory: shape.word_bytes for shape in self.memories})
         )
+        m.submodules.segments = segments = Once(SegmentTable(address_width=self.address_width))
         form = FORMATS[self.opcode]
         biased = next(field for field in form.fields if field.name == "bytes").bias
         fields = data.View(form.layout, self.command.payload.instruction)
@@ -76,6 +78,8 @@ class TransferSetup(wiring.Component):
             take.eq(self.command.valid & self.command.ready),
             is_sync.eq(fields.opcode == Opcode.SYNC.value),
             last_byte.eq(fields.bytes if biased else Mux(fields.bytes == 0, 0, fields.bytes - 1)),
+            segments.write.eq(self.segment_write),
+            segments.number.eq(fields.segment),
             word_count.start.eq(take),
             word_count.last_byte.eq(last_byte),
             word_count.memory.eq(fields.memory),
@@ -85,12 +89,9 @@ class TransferSetup(wiring.Component):
             self.o.payload.transfer.tail.eq(word_count.tail),
         ]
         with m.If(take):
-            with m.Switch(fields.segment):
-                for number in range(SEGMENT_COUNT):
-                    with m.Case(number):
-                        segment = self.segments[number]
-                        m.d.sync += [held.base.eq(segment.base), held.limit.eq(segment.limit)]
             m.d.sync += [
+                held.base.eq(segments.base),
+                held.limit.eq(segments.limit),
                 held.transfer.memory.eq(fields.memory),
                 held.transfer.word.eq(fields.address),
                 held.transfer.signal.eq(fields.signal),

@@ -5,17 +5,24 @@ from __future__ import annotations
 
 import math
 from html import escape
+from importlib import resources
+from pathlib import Path
 from typing import Any
+
+from ._model_recording import ARRAY_CAUSES
 
 __all__ = ["page", "roofline_plot"]
 
-WIDTH, HEIGHT, MARGIN = 640, 360, 56
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 430, 64, 24, 44, 52
 
-_STYLE = """body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:75em;padding:0 1em}
-table{border-collapse:collapse;margin:1em 0}th,td{padding:.25em .7em;border-bottom:1px solid #ccc}
-td{text-align:right}td:first-child,td:nth-child(2),th{text-align:left}
-svg{max-width:100%;height:auto}.axis{stroke:#555}.roof{stroke:#b35900;fill:none;stroke-width:2}
-circle{fill:#2266bb;fill-opacity:.75}text{font-size:12px;fill:#333}"""
+COLOURS = dict(zip(ARRAY_CAUSES, (
+    "#2f8f63", "#d5735a", "#c74f7a", "#9c6b4f", "#e3b7a6", "#b9c3cc", "#e0a63a", "#4f86c6",
+    "#8b5fb0",
+), strict=True))
+"""What the array did."""
+ESTIMATE = "#7fa8cf"
+LABELS = 6
+"""Layers whose circle in the plot has a name beside it."""
 
 
 def roofline_plot(layers: list[dict[str, Any]], peak: int, beat: int) -> str:
@@ -26,11 +33,11 @@ def roofline_plot(layers: list[dict[str, Any]], peak: int, beat: int) -> str:
     peak : int
         MACs a cycle of the array.
     beat : int
-        DRAM bytes a cycle.
+        DRAM bytes a cycle in one direction.
     """
     points = [
-        (layer["name"], layer["macs"] / max(layer["bytes_read"] + layer["bytes_written"], 1),
-         layer["macs"] / layer["cycles"])
+        (layer["name"], layer["macs"] / max(layer["bytes_read"], layer["bytes_written"], 1),
+         layer["macs"] / layer["cycles"], layer["cycles"])
         for layer in layers if layer["macs"] and layer["cycles"]
     ]
     ridge = peak / beat
@@ -41,77 +48,116 @@ def roofline_plot(layers: list[dict[str, Any]], peak: int, beat: int) -> str:
     def at(x: float, y: float) -> tuple[float, float]:
         across = math.log(x / low_x) / math.log(high_x / low_x)
         up = math.log(max(y, low_y) / low_y) / math.log(high_y / low_y)
-        return (round(MARGIN + across * (WIDTH - 2 * MARGIN), 1),
-                round(HEIGHT - MARGIN - up * (HEIGHT - 2 * MARGIN), 1))
+        return (round(LEFT + across * (WIDTH - LEFT - RIGHT), 1),
+                round(HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM), 1))
 
-    roof = " ".join(f"{x},{y}" for x, y in (
-        at(low_x, low_x * beat), at(ridge, peak), at(high_x, peak)))
-    across_text = f"MACs a DRAM byte ({low_x:.3g} to {high_x:.3g}, logarithmic)"
-    up_text = f"MACs a cycle (roof: {peak:,} MACs and {beat} bytes a cycle; logarithmic)"
-    floor = HEIGHT - MARGIN
+    floor, edge = HEIGHT - BOTTOM, WIDTH - RIGHT
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
         "<title>Roofline</title>",
-        f'<path class="axis" fill="none" d="M{MARGIN} {MARGIN}V{floor}H{WIDTH - MARGIN}"/>',
-        f'<polyline class="roof" points="{roof}"/>',
-        f'<text x="{WIDTH / 2}" y="{HEIGHT - 16}" text-anchor="middle">{across_text}</text>',
-        f'<text x="{MARGIN}" y="{MARGIN - 24}">{up_text}</text>',
     ]
-    for name, x, y in points:
+    for value in _decades(low_x, high_x):
+        x, _ = at(value, low_y)
+        parts.append(f'<path class="grid" d="M{x} {TOP}V{floor}"/><text class="soft" x="{x}" '
+                     f'y="{floor + 18}" text-anchor="middle">{value:g}</text>')
+    for value in _decades(low_y, high_y):
+        _, y = at(low_x, value)
+        parts.append(f'<path class="grid" d="M{LEFT} {y}H{edge}"/><text class="soft" x="{LEFT - 8}"'
+                     f' y="{y + 4}" text-anchor="end">{value:g}</text>')
+    roof = " ".join(f"{x},{y}" for x, y in (
+        at(low_x, low_x * beat), at(ridge, peak), at(high_x, peak)))
+    _, flat = at(high_x, peak)
+    parts += [
+        f'<path class="axis" d="M{LEFT} {TOP}V{floor}H{edge}"/>',
+        f'<polyline class="roof" points="{roof}"/>',
+        (f'<text class="soft" x="{(LEFT + edge) / 2}" y="{HEIGHT - 12}" text-anchor="middle">MACs '
+        "a byte of the busier DRAM direction</text>"),
+        f'<text class="soft" x="{LEFT - 8}" y="{TOP - 20}">MACs a cycle</text>',
+        (f'<text x="{edge}" y="{flat - 8}" text-anchor="end">roof: {peak:,} MACs a cycle, {beat} '
+        "bytes a cycle each way</text>"),
+    ]
+    longest = max((point[3] for point in points), default=1)
+    named = {point[0] for point in sorted(points, key=lambda item: -item[3])[:LABELS]}
+    labelled: list[tuple[float, float]] = []
+    for name, x, y, cycles in points:
         across, up = at(x, y)
-        parts.append(f'<circle cx="{across}" cy="{up}" r="5"><title>{escape(name)}: {x:.3g} MACs a '
-                     f"byte, {y:.3g} MACs a cycle</title></circle>")
+        radius = round(4 + 8 * math.sqrt(cycles / longest), 1)
+        parts.append(f'<circle cx="{across}" cy="{up}" r="{radius}"><title>{escape(name)}: '
+                     f"{x:.3g} MACs a byte, {y:.3g} MACs a cycle, {cycles:,} cycles</title>"
+                     "</circle>")
+        clear = all(abs(across - other[0]) > 120 or abs(up - other[1]) > 13
+                    for other in labelled)
+        if name in named and clear:
+            labelled.append((across, up))
+            left = across > (LEFT + edge) * 0.6
+            place = across - radius - 4 if left else across + radius + 4
+            parts.append(f'<text x="{place:.1f}" y="{up + 4}" text-anchor='
+                         f'"{"end" if left else "start"}">{escape(_short(name))}</text>')
     return "\n".join([*parts, "</svg>"])
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Powers of ten in a range, or of two if these are few."""
+    tens = [10.0**n for n in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
+    if len(tens) >= 3:
+        return tens
+    return [2.0**n for n in range(math.ceil(math.log2(low)), math.floor(math.log2(high)) + 1)]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 22 else f"{name[:21]}…"
+
+
+def _bar(name: str, cycles: int, longest: int, array: dict[str, int] | None) -> dict[str, Any]:
+    """A bar and its row of shares, which sum to ``sum``."""
+    counts = array if array is not None else {"estimated cycles": cycles}
+    parts = [
+        {"name": words, "count": count, "share": count / cycles,
+         "colour": COLOURS.get(words, ESTIMATE)}
+        for words, count in counts.items()
+    ]
+    return {"name": name, "cycles": cycles, "length": cycles / longest, "parts": parts,
+            "sum": sum(counts.values()) / cycles}
 
 
 def page(result: dict[str, Any]) -> str:
     """The page from what ``weft profile --json`` prints."""
+    import jinja2
+
     config = result["config"]
-    head = f"{escape(result['model'])} on {config['rows']} x {config['cols']}"
-    causes = sorted({name for layer in result["layers"] for name in layer["array"] or {}})
-    headings = ["layer", "runs on", "MACs", "cycles", "utilization", "roofline share",
-                "bytes read", "bytes written", *causes]
-    rows = "\n".join(
-        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in _row(layer, causes)) + "</tr>"
-        for layer in result["layers"]
-    )
-    host = "".join(f"<li>{escape(item['name'])} ({escape(item['kind'])}): "
-                   f"{escape(item['reason'])}</li>" for item in result["host_operators"])
-    plot = roofline_plot(result["layers"], config["rows"] * config["cols"],
-                         config["axi_width"] // 8)
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{head}</title>
-<style>{_STYLE}</style></head><body>
-<h1>{head}</h1>
-<p>{escape(result['source'])}. {result['cycles']:,} cycles, utilization {_share(
-        result['utilization'])}.</p>
-<h2>Layers and what the array did</h2>
-<table><tr>{''.join(f'<th>{escape(text)}</th>' for text in headings)}</tr>
-{rows}</table>
-<h2>Roofline</h2>
-{plot}
-<h2>Operators on the host</h2>
-<ul>{host or '<li>none</li>'}</ul>
-</body></html>
-"""
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"
-
-
-def _row(layer: dict[str, Any], causes: list[str]) -> list[str]:
-    counts = ("macs", "cycles")
-    traffic = ("bytes_read", "bytes_written")
-    array = layer["array"] or {}
-    cycles = layer["cycles"] or 0
-    return [
-        layer["name"], layer["where"], *(_count(layer[key]) for key in counts),
-        _share(layer["utilization"]), _share(layer["roofline_share"]),
-        *(_count(layer[key]) for key in traffic),
-        *(_share(array[name] / cycles if cycles and name in array else None) for name in causes),
+    timed = [layer for layer in result["layers"] if layer["cycles"]]
+    longest = max((layer["cycles"] for layer in timed), default=1)
+    measured = result["target"] == "rtl"
+    total: dict[str, int] | None = None
+    if measured:
+        total = {words: sum(layer["array"][words] for layer in timed) for words in COLOURS}
+    cycles = result["cycles"]
+    whole = _bar("whole model", cycles, longest, total) if cycles else None
+    counters = result["counters"]
+    units = [
+        {"name": unit.lower(), "busy": counters[f"{unit}_BUSY"] / cycles,
+         "memory": counters[f"{unit}_WAIT_MEMORY"] / cycles,
+         "semaphore": counters[f"{unit}_WAIT_SEMAPHORE"] / cycles}
+        for unit in ("LOAD", "MATMUL", "VECTOR", "STORE") if counters
     ]
-
-
-def _count(value: int | None) -> str:
-    return "-" if value is None else f"{value:,}"
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    text = (resources.files("weft") / "data" / "profile.html.j2").read_text(encoding="utf-8")
+    return environment.from_string(text).render(
+        **{key: result[key] for key in (
+            "config", "source", "cycles", "utilization", "roofline_share", "macs", "layers",
+            "host_operators", "notes")},
+        name=Path(result["model"]).name,
+        measured=measured,
+        operators=len(result["layers"]),
+        accelerator_layers=sum(layer["where"] == "accelerator" for layer in result["layers"]),
+        bars=[_bar(layer["name"], layer["cycles"], longest, layer["array"]) for layer in timed],
+        total_bar=whole,
+        total_parts=whole["parts"] if whole else [],
+        units=units,
+        plot=roofline_plot(result["layers"], config["rows"] * config["cols"],
+                           config["axi_width"] // 8),
+        count=lambda value: "-" if value is None else f"{value:,}",
+        share=lambda value: "-" if value is None else f"{value:.1%}",
+    )

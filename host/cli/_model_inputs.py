@@ -14,15 +14,20 @@ from numpy.typing import NDArray
 
 from ..graph import Graph, Tensor
 
-__all__ = ["describe", "load_array", "output_files", "random_input", "read_inputs"]
+__all__ = [
+    "describe", "load_array", "output_files", "random_input", "read_expected", "read_inputs",
+    "same_array",
+]
 
 SMALL = 4096
 """Most elements of an array whose values are printed."""
 
 
 def load_array(path: Path) -> NDArray:
-    """The array in a ``.npy`` file; raises `click.UsageError`."""
+    """The array in a ``.npy`` or ONNX ``.pb`` file; raises `click.UsageError`."""
     try:
+        if path.suffix == ".pb":
+            return _tensor_proto(path)
         array = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise click.UsageError(f"{path} is not a NumPy array file: {error}") from error
@@ -31,6 +36,21 @@ def load_array(path: Path) -> NDArray:
     if not isinstance(array, np.ndarray):
         raise click.UsageError(f"{path} must hold one array (.npy)")
     return array
+
+
+def _tensor_proto(path: Path) -> NDArray:
+    """The tensor in a file of the serialized ``TensorProto``, as ONNX's test data are."""
+    data = path.read_bytes()
+    try:
+        import onnx
+    except ModuleNotFoundError as error:
+        raise click.UsageError(
+            f"{path}: {error.name} is not installed; install weft[models]"
+        ) from error
+    try:
+        return np.asarray(onnx.numpy_helper.to_array(onnx.load_tensor_from_string(data)))
+    except Exception as error:  # noqa: BLE001 - protobuf and NumPy raise many kinds
+        raise click.UsageError(f"{path} is not a serialized ONNX tensor: {error}") from error
 
 
 def random_input(tensor: Tensor, generator: np.random.Generator) -> NDArray:
@@ -63,16 +83,9 @@ def read_inputs(
             values[name] = random_input(graph.tensors[name], generator)
             sources[name] = f"random, seed {seed}"
     else:
-        if len(given) != len(graph.inputs):
-            raise click.UsageError(
-                f"the model has {len(graph.inputs)} inputs ({', '.join(graph.inputs)}), "
-                f"--input is given {len(given)} times"
-            )
-        for position, entry in enumerate(given):
-            name, path = _named(graph, entry, position)
-            if name in values:
-                raise click.UsageError(f"--input for {name!r} is given twice")
-            values[name], sources[name] = load_array(Path(path)), path
+        files = _by_name("input", graph.inputs, given)
+        values = {name: load_array(Path(file)) for name, file in files.items()}
+        sources = files
     values = {name: values[name] for name in graph.inputs}
     return values, [
         {"name": name, "shape": list(values[name].shape), "dtype": str(values[name].dtype),
@@ -81,11 +94,42 @@ def read_inputs(
     ]
 
 
-def _named(graph: Graph, entry: str, position: int) -> tuple[str, str]:
-    name, separator, path = entry.partition("=")
-    if separator and name in graph.inputs:
-        return name, path
-    return graph.inputs[position], entry
+def read_expected(graph: Graph, given: Sequence[str]) -> list[NDArray]:
+    """Arrays that the outputs must equal, in the order of the graph's outputs.
+
+    Parameters
+    ----------
+    given : sequence of str
+        ``FILE`` in the order of the graph's outputs or ``NAME=FILE``.
+    """
+    files = _by_name("expect", graph.outputs, given)
+    return [load_array(Path(files[name])) for name in graph.outputs]
+
+
+def _by_name(kind: str, names: Sequence[str], given: Sequence[str]) -> dict[str, str]:
+    """File of each input or output."""
+    if len(given) != len(names):
+        what = "inputs" if kind == "input" else "outputs"
+        raise click.UsageError(
+            f"the model has {len(names)} {what} ({', '.join(names)}), --{kind} is given "
+            f"{len(given)} times"
+        )
+    files: dict[str, str] = {}
+    for position, entry in enumerate(given):
+        name, separator, file = entry.partition("=")
+        if not separator or name not in names:
+            name, file = names[position], entry
+        if name in files:
+            raise click.UsageError(f"--{kind} for {name!r} is given twice")
+        files[name] = file
+    return files
+
+
+def same_array(found: NDArray, expected: NDArray) -> bool:
+    """Whether two arrays have the same type, shape and values, bit for bit except for NaN."""
+    return found.dtype == expected.dtype and np.array_equal(
+        found, expected, equal_nan=found.dtype.kind == "f"
+    )
 
 
 def describe(name: str, array: NDArray) -> dict[str, Any]:

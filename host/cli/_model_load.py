@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import tempfile
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..hdl.config import Config
+from ._model_prepare import Preparation, prepare_options, prepared, read_model
 from ._options import config_options
 
 if TYPE_CHECKING:
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = [
     "LoadedModel", "model_options", "open_model", "require_kernels", "share", "write_whole",
 ]
-
-METHODS = ("minmax", "percentile", "entropy")
 
 
 @dataclass
@@ -44,6 +44,8 @@ class LoadedModel:
         None unless the file is a compiled model.
     notes : list of str
         What was decided for the user.
+    accuracy : dict or None
+        Right answers before and after quantization, and samples.
     """
 
     path: Path
@@ -51,6 +53,7 @@ class LoadedModel:
     graph: Graph | None
     compiled: CompiledModel | None
     notes: list[str]
+    accuracy: dict[str, Any] | None = None
 
     def compile(self, *, per_layer: bool = False) -> CompiledModel:
         """The compiled model."""
@@ -74,36 +77,27 @@ class LoadedModel:
 
 
 def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the argument ``MODEL``, calibration options and those of `config_options`.
+    """Add the argument ``MODEL``, options that change it and those of `config_options`.
 
     The function gets ``model``, a function without parameters that returns a `LoadedModel`.
     """
 
     @functools.wraps(function)
-    def run(
-        *arguments: Any, model: Path, config: Config, calibration: Path | None, method: str,
-        **values: Any,
-    ) -> Any:
+    def run(*arguments: Any, model: Path, config: Config, **values: Any) -> Any:
         given = click.get_current_context().params
         chosen = given.get("requantize") is not None or given.get("config_file") is not None
-        load = functools.partial(open_model, model, config, keep_convention=chosen,
-                                 calibration=calibration, method=method)
+        options = Preparation(**{item.name: values.pop(item.name)
+                                 for item in dataclasses.fields(Preparation)})
+        load = functools.partial(open_model, model, config, options, keep_convention=chosen)
         return function(*arguments, model=load, **values)
 
-    wrapped = config_options(run)
-    wrapped = click.option(
-        "--method", type=click.Choice(METHODS), default="minmax", show_default=True,
-        help="How ranges come from the calibration samples.")(wrapped)
-    wrapped = click.option(
-        "--calibration", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        help="Quantize a floating-point model with one input first; a NumPy file, samples along "
-        "the first axis.")(wrapped)
+    wrapped = prepare_options(config_options(run))
     return click.argument("model", type=click.Path(path_type=Path))(wrapped)
 
 
 def open_model(
-    path: Path, config: Config, *, keep_convention: bool = False, calibration: Path | None = None,
-    method: str = "minmax",
+    path: Path, config: Config, options: Preparation | None = None, *,
+    keep_convention: bool = False,
 ) -> LoadedModel:
     """Read a model and settle the configuration.
 
@@ -116,11 +110,11 @@ def open_model(
     """
     from ..compiler.network import CompiledModel
     from ..runtime.errors import TargetError
-    from ..runtime.model import load_model
 
-    loaded = load_model(path)
+    options = options or Preparation()
+    loaded = read_model(path, options.constants)
     if isinstance(loaded, CompiledModel):
-        if calibration is not None:
+        if options != Preparation(method=options.method):
             raise click.UsageError(f"{path} is compiled and cannot be quantized any more")
         if config not in (Config(), loaded.config):
             raise TargetError(
@@ -128,35 +122,12 @@ def open_model(
                 "out or compile the model again"
             )
         return LoadedModel(path, loaded.config, None, loaded, [])
-    notes = []
-    if calibration is not None:
-        loaded = _quantized(loaded, calibration, method, config.requantize)
-        notes.append(f"quantized by {method} ranges of {calibration}")
-    if loaded.convention != config.requantize and not keep_convention:
-        config = config.replace(requantize=loaded.convention)
-        notes.append(f"the vector unit rescales by the {loaded.convention} convention, as the "
+    graph, notes, accuracy = prepared(loaded, options, config.requantize)
+    if graph.convention != config.requantize and not keep_convention:
+        config = config.replace(requantize=graph.convention)
+        notes.append(f"the vector unit rescales by the {graph.convention} convention, as the "
                      "model does (--requantize chooses)")
-    return LoadedModel(path, config, loaded, None, notes)
-
-
-def _quantized(graph: Graph, path: Path, method: str, convention: str) -> Graph:
-    from ..quantize import quantize
-    from ._model_inputs import load_array
-
-    samples = load_array(path)
-    if len(graph.inputs) != 1:
-        raise click.UsageError(f"--calibration needs a model with one input, not "
-                               f"{len(graph.inputs)}")
-    tensor = graph.tensors[graph.inputs[0]]
-    if samples.ndim == 0 or not len(samples) or samples[0].size != tensor.elements:
-        raise click.UsageError(
-            f"each sample in {path} must have the {tensor.elements} elements of {tensor}; the "
-            f"file's shape is {samples.shape}"
-        )
-    return quantize(
-        graph, [[sample.reshape(tensor.shape).astype(tensor.dtype)] for sample in samples],
-        method, convention=convention,
-    )
+    return LoadedModel(path, config, graph, None, notes, accuracy)
 
 
 def require_kernels(model: CompiledModel) -> None:

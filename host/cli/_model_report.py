@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-__all__ = ["number", "percent", "print_host", "print_layers", "print_notes"]
+__all__ = ["number", "percent", "print_host", "print_layers", "print_notes", "tensor_type"]
 
 _WHERE = {"accelerator": "[green]accelerator[/green]", "host": "[yellow]host[/yellow]",
           "none": "no work"}
@@ -24,6 +24,11 @@ def number(value: int | None) -> str:
 def percent(value: float | None) -> str:
     """With one decimal; "-" if unknown."""
     return "-" if value is None else f"{value:.1%}"
+
+
+def tensor_type(item: Mapping[str, Any]) -> str:
+    """Element type and shape of an array as JSON describes it."""
+    return f"{item['dtype']} {'x'.join(map(str, item['shape'])) or 'scalar'}"
 
 
 def print_notes(console: Console, notes: Iterable[str]) -> None:
@@ -45,8 +50,8 @@ def print_layers(
     """
     table = Table(title=title, title_justify="left")
     table.add_column("layer", overflow="fold")
-    table.add_column("runs on")
-    table.add_column("MACs", justify="right")
+    table.add_column("runs on", no_wrap=True, min_width=len("accelerator"))
+    table.add_column("MACs", justify="right", no_wrap=True)
     for heading in columns.values():
         table.add_column(heading, justify="right")
     for layer in layers:

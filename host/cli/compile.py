@@ -57,7 +57,7 @@ def command(output: Output, model: Callable[[], LoadedModel], save: Path) -> dic
     costs = layer_costs(compiled)
     result = {
         "model": str(loaded.path), "program": str(save), "config": loaded.config.to_dict(),
-        "notes": loaded.notes, "bytes": len(content),
+        "notes": loaded.notes, "accuracy": loaded.accuracy, "bytes": len(content),
         "programs": len(compiled.programs),
         "instructions": sum(len(program) for program in compiled.programs),
         "constant_bytes": len(compiled.constants), "tensor_bytes": compiled.tensor_bytes,

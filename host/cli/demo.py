@@ -15,7 +15,6 @@ from ._command import Output, subcommand
 __all__ = ["command"]
 
 PRESET = "small"
-BATCH = 400
 TRACED_IMAGES = 16
 TARGETS = ("rtl", "simulator", "reference", "cocotb")
 
@@ -27,7 +26,8 @@ ABOUT = {
     "weft.svd": "register map as CMSIS-SVD",
     "registers.md": "register map to read",
     "weft.core": "FuseSoC core description",
-    "layer1.vcd": f"waveform of layer 1 for {TRACED_IMAGES} images; open it with GTKWave or Surfer",
+    "network.vcd": f"waveform of {TRACED_IMAGES} images; open it with GTKWave or Surfer",
+    "timeline.json": "what each unit did in these cycles; open it at ui.perfetto.dev",
 }
 """What the files of the demonstration are, in the order in which the page lists them."""
 
@@ -64,23 +64,27 @@ def _classify(output: Output, target: str, config: Config, chosen: Any) -> Any:
         def count(products: int) -> None:
             nonlocal done
             done += products
-            update(completed=done // network.products)
+            update(completed=done // (2 * network.products))
 
-        return classify(
-            device, network, images[chosen], labels[chosen], batch=BATCH, progress=count
-        )
+        return classify(device, network, images[chosen], labels[chosen], progress=count)
 
 
-def _trace(config: Config, path: Path) -> None:
-    """Run layer 1 on a few images once more, with a waveform."""
+def _trace(config: Config, folder: Path) -> None:
+    """Run the network on a few images once more, with a waveform and a timeline."""
+    import json
+
     from .. import open as open_device
     from ..demo.digits import load_digits, load_network
+    from ..sim.rtl.timeline import perfetto
 
     network = load_network()
     images, _ = load_digits()
     few = images[network.test_index[:TRACED_IMAGES]]
-    with open_device("rtl", config, trace=path) as device:
-        device.matmul(network.encode(few), network.layers[0].weight)
+    with open_device("rtl", config, trace=folder / "network.vcd") as device:
+        device.run(network.graph(len(few)), [network.encode(few)])
+        cycles, events = device.transport.activity()  # type: ignore[attr-defined]
+    timeline = json.dumps(perfetto(cycles, events, config))
+    (folder / "timeline.json").write_text(timeline, encoding="utf-8")
 
 
 @subcommand(
@@ -93,7 +97,7 @@ def _trace(config: Config, path: Path) -> None:
     """,
 )
 @click.option("--target", type=click.Choice(TARGETS), default="rtl", show_default=True,
-              help="Where the matrix products run.")
+              help="Where the network runs.")
 @click.option("--images", type=click.IntRange(min=1), default=None, metavar="N",
               help="Test images to classify.  [default: all]")
 @click.option("-o", "--output", "folder", type=click.Path(file_okay=False, path_type=Path),
@@ -101,9 +105,9 @@ def _trace(config: Config, path: Path) -> None:
 def command(output: Output, target: str, images: int | None, folder: Path) -> dict[str, Any]:
     """Classify handwritten digits on an 8x8 accelerator, checked against NumPy.
 
-    A small int8 network, trained beforehand, labels images it has not seen. Every int32 that the
-    accelerator returns is compared with NumPy. Writes the Verilog, a waveform of one layer and
-    index.html with pictures.
+    A small int8 network, trained beforehand, labels images it has not seen. It runs whole on the
+    accelerator, then layer by layer, and every output of every layer is compared with NumPy. Writes
+    the Verilog, a waveform, a timeline and index.html with pictures.
     """
     from ..demo.digits import load_network
     from ..demo.page import render
@@ -126,7 +130,7 @@ def command(output: Output, target: str, images: int | None, folder: Path) -> di
     result = _classify(output, target, config, network.test_index[:images])
     if target == "rtl":
         with output.progress("record a waveform"):
-            _trace(config, folder / "layer1.vcd")
+            _trace(config, folder)
     page = folder / "index.html"
     page.write_text(
         render(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,13 @@ from ._model_load import LoadedModel, model_options, require_kernels, share, wri
 
 if TYPE_CHECKING:
     from ..compiler.network import CompiledModel
+    from ._model_recording import LayerActivity, Recording
 
 __all__ = ["command"]
 
 SOURCES = {
-    "simulator": "Estimates of the cost model, layers overlapping as in one program",
-    "rtl": "Measured in simulated RTL, each layer as a program of its own",
+    "simulator": "Estimates of the cost model, not measured",
+    "rtl": "Measured in simulated RTL, every cycle from start to interrupt",
 }
 
 
@@ -45,39 +46,47 @@ def command(
 ) -> dict[str, Any]:
     """Write timeline.json (for ui.perfetto.dev) and report.html about a run of MODEL.
 
-    The timeline of instructions, semaphores and DRAM is always an estimate. The report's cycles
-    are estimates too, or with --target rtl those of the hardware, with the counters that say why
-    the array stood still.
+    With --target rtl both come from the simulated hardware: which instruction was in which unit in
+    every cycle, semaphores, DRAM beats, and for each layer why the array stood still. Otherwise
+    both are estimates of the cost model.
     """
     from ._model_costs import layer_costs
     from ._model_html import page
-    from ._model_timeline import timeline
+    from ._model_recording import layer_activity
+    from ._model_timeline import estimated_timeline, recorded_timeline
 
     with output.progress("compiling"):
         loaded = model()
-        compiled = loaded.compile(per_layer=target == "rtl")
+        compiled = loaded.compile()
         require_kernels(compiled)
         costs = layer_costs(compiled)
     peak, beat = compiled.config.rows * compiled.config.cols, compiled.config.axi_bytes
-    measured: dict[int, dict[str, int]] = {}
+    recordings = []
     if target == "rtl":
-        measured = _measure(output, loaded, compiled, seed, latency)
+        recordings = _record(output, loaded, compiled, seed, latency)
+    measured = layer_activity(recordings)
     layers = [
         _layer(entry, costs.get(place), measured.get(place), peak, beat)
         for place, entry in enumerate(compiled.manifest)
     ]
     cycles = sum(layer["cycles"] or 0 for layer in layers)
     macs = compiled.info["macs"]
+    least = max(-(-macs // peak), *(-(-sum(getattr(cost, name) for cost in costs.values()) // beat)
+                                    for name in ("bytes_read", "bytes_written")))
     result = {
         "model": str(loaded.path), "target": target, "source": SOURCES[target],
         "config": loaded.config.to_dict(), "notes": loaded.notes, "cycles": cycles,
-        "utilization": share(macs, peak * cycles), "macs": macs, "layers": layers,
+        "utilization": share(macs, peak * cycles), "roofline_share": share(least, cycles),
+        "macs": macs, "counters": {}, "layers": layers,
         "host_operators": [{key: entry[key] for key in ("name", "kind", "reason")}
                            for entry in compiled.host_operators],
         "files": {"timeline": str(folder / "timeline.json"),
                   "report": str(folder / "report.html")},
     }
-    events = timeline(compiled, layers if measured else ())
+    for item in measured.values():
+        for name, count in item.counters.items():
+            result["counters"][name] = result["counters"].get(name, 0) + count
+    events = recorded_timeline(compiled, recordings) if recordings else estimated_timeline(compiled)
     folder.mkdir(parents=True, exist_ok=True)
     write_whole({folder / "timeline.json": json.dumps(events).encode(),
                  folder / "report.html": page(result).encode()})
@@ -85,58 +94,48 @@ def command(
     return result
 
 
-def _measure(
+def _record(
     output: Output, loaded: LoadedModel, compiled: CompiledModel, seed: int, latency: int
-) -> dict[int, dict[str, int]]:
-    """Counters of each layer, by its place in the manifest."""
+) -> list[Recording]:
+    """Run the model once; what its programs did."""
     from .. import open as open_device
-    from ..compiler.network import AcceleratorStep
     from ._model_inputs import read_inputs
+    from ._model_recording import read_recordings
 
     values, _ = read_inputs(loaded.source, (), seed)
     with output.progress("building the target rtl"):
-        device: Any = open_device("rtl", loaded.config, latency=latency)
-    recorder = _Recorder(device.driver)
+        device: Any = open_device("rtl", loaded.config, latency=latency, trace="")
     with device, output.progress("running"):
-        device.driver = recorder
         device.run(compiled, values)
-    steps = [step for step in compiled.steps if isinstance(step, AcceleratorStep)]
-    return {step.layers[0]: dict(counters)
-            for step, counters in zip(steps, recorder.counters, strict=True)}
-
-
-class _Recorder:
-    """Keeps the counters of every program that a driver runs."""
-
-    def __init__(self, driver: Any) -> None:
-        self.driver = driver
-        self.counters: list[Mapping[str, int]] = []
-
-    def run(self, *arguments: Any) -> Any:
-        """Run a program."""
-        outcome = self.driver.run(*arguments)
-        self.counters.append(outcome.counters)
-        return outcome
+        return read_recordings(device.transport, compiled)
 
 
 def _layer(
-    entry: dict[str, Any], cost: Any, counters: dict[str, int] | None, peak: int, beat: int
+    entry: dict[str, Any], cost: Any, activity: LayerActivity | None, peak: int, beat: int
 ) -> dict[str, Any]:
-    """A layer for the report; ``array`` says how many cycles the array did what."""
-    from ._gemm_report import ARRAY_STATES
+    """A layer for the report; ``array`` says how many cycles the array did what.
 
+    Bytes of a measured layer are those that moved in its cycles, those of an estimated one what its
+    own instructions move.
+    """
     layer: dict[str, Any] = {key: entry[key]
                              for key in ("name", "kind", "where", "macs", "operators")}
     for key in ("cycles", "bytes_read", "bytes_written", "busy"):
         layer[key] = None if cost is None else getattr(cost, key)
     layer["array"] = None
-    if counters is not None:
-        layer["cycles"] = counters["CYCLES"]
-        layer["array"] = {words: counters[name] for name, words in ARRAY_STATES.items()}
+    if activity is not None:
+        counters = activity.counters
+        layer |= {
+            "cycles": activity.cycles,
+            "bytes_read": counters["READ_BEATS"] * beat,
+            "bytes_written": counters["WRITE_BEATS"] * beat,
+            "busy": {unit: counters[f"{unit.upper()}_BUSY"] for unit in cost.busy},
+            "array": activity.array,
+        }
     layer["utilization"] = layer["roofline_share"] = None
     if cost is not None and layer["cycles"]:
-        least = max(-(-entry["macs"] // peak), cost.bytes_read // beat, cost.bytes_written // beat)
-        layer["roofline_share"] = least / layer["cycles"]
+        beats = max(layer["bytes_read"], layer["bytes_written"]) // beat
+        layer["roofline_share"] = max(-(-entry["macs"] // peak), beats) / layer["cycles"]
         if entry["macs"]:
             layer["utilization"] = entry["macs"] / (peak * layer["cycles"])
     return layer
@@ -153,6 +152,7 @@ def _print(output: Output, result: dict[str, Any]) -> None:
         "cycles": "cycles", "utilization": "utilization", "roofline_share": "roofline share",
     }, result["source"])
     print_host(console, result["host_operators"])
-    console.print(f"{result['cycles']:,} cycles, utilization {percent(result['utilization'])}")
+    console.print(f"{result['cycles']:,} cycles, utilization {percent(result['utilization'])}, "
+                  f"share of the roofline {percent(result['roofline_share'])}")
     for kind, path in result["files"].items():
         console.print(f"{kind}: {escape(path)}", soft_wrap=True)

@@ -30,11 +30,16 @@ TARGETS = ("reference", "simulator", "rtl", "cocotb")
     weft run model.tflite --input x.npy --rows 16 --cols 16 --target simulator
     weft run model.onnx --input a.npy --input b.npy --output build/outputs
     weft run program.weft --input x.npy --reference model.tflite --json
+    weft run node/model.onnx --input node/input_0.pb --expect node/output_0.pb
+    weft run float.onnx --calibration samples.npy --labels labels.npy --target rtl
     """,
 )
 @model_options
 @click.option("--input", "inputs", multiple=True, metavar="[NAME=]FILE",
-              help="A NumPy file for each input, in order or by name. Without: random values.")
+              help="A file for each input, in order or by name: NumPy (.npy) or ONNX tensor (.pb). "
+              "Without: random values.")
+@click.option("--expect", multiple=True, metavar="[NAME=]FILE",
+              help="A file for each output, in order or by name, that it must equal bit for bit.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random inputs.")
 @click.option("--output", "save", type=click.Path(path_type=Path),
               help="Write the outputs: a .npy file for one, else a directory for output_N.npy.")
@@ -42,6 +47,8 @@ TARGETS = ("reference", "simulator", "rtl", "cocotb")
               help="Where the accelerator's part runs.")
 @click.option("--latency", type=click.IntRange(min=1), default=30, show_default=True,
               help="Cycles of memory latency (rtl).")
+@click.option("--dram", "dram_megabytes", type=click.IntRange(min=1), default=1024,
+              show_default=True, help="Megabytes of DRAM the accelerator has.")
 @click.option("--per-layer", is_flag=True,
               help="Run each layer as a program of its own, to measure its cycles.")
 @click.option("--check/--no-check", "compare", default=True, show_default=True,
@@ -49,23 +56,34 @@ TARGETS = ("reference", "simulator", "rtl", "cocotb")
 @click.option("--reference", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="The model that a compiled MODEL was made of, to compare with.")
 def command(
-    output: Output, model: Callable[[], LoadedModel], inputs: tuple[str, ...], seed: int,
-    save: Path | None, target: str, latency: int, per_layer: bool, compare: bool,
-    reference: Path | None,
+    output: Output, model: Callable[[], LoadedModel], inputs: tuple[str, ...],
+    expect: tuple[str, ...], seed: int, save: Path | None, target: str, latency: int,
+    dram_megabytes: int, per_layer: bool, compare: bool, reference: Path | None,
 ) -> dict[str, Any]:
     """Run MODEL (.tflite, .onnx, or a .weft file of `weft compile`).
 
     Operators that the accelerator lacks run on the host and are listed. Outputs are compared with
-    the reference kernels; the exit status is 0 only if they are equal. Without a clock (simulator)
+    the reference kernels; the exit status is 0 only if they are equal, and equal to what --expect
+    names. Without a clock (simulator)
     cycles are null and an estimate is given instead.
     """
     from .. import open as open_device
-    from ._model_inputs import describe, output_files, read_inputs
+    from ._model_inputs import (
+        describe,
+        output_files,
+        read_expected,
+        read_inputs,
+        same_array,
+    )
 
-    loaded = model()
+    with output.progress("reading the model"):
+        loaded = model()
     graph = loaded.source
     values, sources = read_inputs(graph, inputs, seed)
-    options = {"latency": latency} if target == "rtl" else {}
+    expected = read_expected(graph, expect) if expect else None
+    options = {"dram_bytes": dram_megabytes << 20}
+    if target == "rtl":
+        options["latency"] = latency
     subject: Any = loaded.compiled or loaded.graph
     if target != "reference":
         with output.progress("compiling"):
@@ -83,7 +101,10 @@ def command(
     if save is not None and files:
         (save.parent if save.suffix == ".npy" else save).mkdir(parents=True, exist_ok=True)
         write_whole(files)
-    if equal is False:
+    as_expected = None
+    if expected is not None:
+        as_expected = all(map(same_array, found.outputs, expected))
+    if equal is False or as_expected is False:
         output.status = 1
     notes = list(loaded.notes)
     if equal is None and compare:
@@ -96,7 +117,8 @@ def command(
         "inputs": sources,
         "outputs": [describe(name, array)
                     for name, array in zip(graph.outputs, found.outputs, strict=True)],
-        "equal_to_reference": equal,
+        "equal_to_reference": equal, "equal_to_expected": as_expected,
+        "accuracy": loaded.accuracy,
         "notes": notes,
         "files": [str(path) for path in files],
         **_facts(found),
@@ -111,12 +133,11 @@ def _equal(
     outputs: list[np.ndarray],
 ) -> bool | None:
     """Whether the reference kernels give the same; None if there is no graph for them."""
-    import numpy as np
-
     from ..graph import Graph
     from ..operators.interpreter import Interpreter
     from ..runtime.errors import OperandError
     from ..runtime.model import load_model
+    from ._model_inputs import same_array
 
     graph: Graph | None = loaded.graph
     if reference is not None:
@@ -129,12 +150,8 @@ def _equal(
     if len(graph.outputs) != len(outputs):
         raise OperandError(f"{reference} has {len(graph.outputs)} outputs, not {len(outputs)}")
     expected = Interpreter(graph).run(list(values.values()))
-    return all(
-        array.dtype == expected[name].dtype and np.array_equal(
-            array, expected[name], equal_nan=array.dtype.kind == "f"
-        )
-        for name, array in zip(graph.outputs, outputs, strict=True)
-    )
+    return all(same_array(array, expected[name])
+               for name, array in zip(graph.outputs, outputs, strict=True))
 
 
 def _facts(found: Result) -> dict[str, Any]:
@@ -170,15 +187,21 @@ def _estimates(subject: Any, found: Result) -> dict[str, Any]:
 def _print(output: Output, result: dict[str, Any], found: Result) -> None:
     from rich.markup import escape
 
-    from ._model_report import number, percent, print_host, print_layers, print_notes
+    from ._model_report import (
+        number,
+        percent,
+        print_host,
+        print_layers,
+        print_notes,
+        tensor_type,
+    )
 
     console, config = output.console, result["config"]
     console.print(f"[bold]{escape(result['model'])}[/bold] on {result['target']}, "
-                  f"{config['rows']} x {config['cols']}")
+                  f"{config['rows']} x {config['cols']}", soft_wrap=True)
     for item in result["inputs"]:
-        shape = "x".join(map(str, item["shape"]))
-        console.print(f"input {escape(item['name'])}: {item['dtype']} {shape}, "
-                      f"{escape(item['source'])}", highlight=False)
+        console.print(f"input {escape(item['name'])}: {tensor_type(item)}, "
+                      f"{escape(item['source'])}", highlight=False, soft_wrap=True)
     print_notes(console, result["notes"])
     columns = {"cycles": "cycles", "utilization": "utilization"}
     if result["estimated_cycles"] is not None:
@@ -188,18 +211,19 @@ def _print(output: Output, result: dict[str, Any], found: Result) -> None:
     print_layers(console, result["layers"], columns)
     print_host(console, result["host_operators"])
     for item, array in zip(result["outputs"], found.outputs, strict=True):
-        shape = "x".join(map(str, item["shape"]))
         shown = f": {array.reshape(-1).tolist()}" if array.size <= 16 else ""
-        console.print(f"output {escape(item['name'])}: {item['dtype']} {shape}{escape(shown)}",
-                      highlight=False)
+        console.print(f"output {escape(item['name'])}: {tensor_type(item)}{escape(shown)}",
+                      highlight=False, soft_wrap=True)
     if result["cycles"] is not None:
         console.print(f"{number(result['cycles'])} cycles, utilization "
                       f"{percent(result['utilization'])}")
     elif result["estimated_cycles"]:
         console.print(f"about {number(result['estimated_cycles'])} cycles (estimate; the target "
                       f"{result['target']} has no clock)")
-    if result["equal_to_reference"] is not None:
-        console.print("equal to the reference kernels: " + (
-            "[green]yes[/green]" if result["equal_to_reference"] else "[bold red]NO[/bold red]"))
+    for key, what in (("reference", "the reference kernels"), ("expected", "what was expected")):
+        equal = result[f"equal_to_{key}"]
+        if equal is not None:
+            answer = "[green]yes[/green]" if equal else "[bold red]NO[/bold red]"
+            console.print(f"equal to {what}: {answer}")
     for path in result["files"]:
-        console.print(f"written: {escape(path)}")
+        console.print(f"written: {escape(path)}", soft_wrap=True)

@@ -46,11 +46,12 @@ class _Box:
         )
 
 
-def _arrow(points: str, colour: str, width: float = 2) -> str:
+def _arrow(points: str, colour: str, width: float = 2, *, both: bool = False) -> str:
     marker = "data" if colour == DATA_LINE else "control"
+    start = f'marker-start="url(#{marker})" ' if both else ""
     return (
         f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{width}" '
-        f'marker-end="url(#{marker})"/>'
+        f'{start}marker-end="url(#{marker})"/>'
     )
 
 
@@ -63,10 +64,14 @@ def _label(x: int, y: int, text: str, anchor: str = "middle") -> str:
 
 def _boxes(config: Config) -> list[_Box]:
     rows, cols = config.rows, config.cols
-    vector = ("bias, requantize, pool",) if config.vector_lanes else (
+    vector = (f"{config.lanes} lanes: requantize,", "clamp, table, pool") if config.lanes else (
         "not in this", "configuration",
     )
-    return [
+    parameters = [
+        _Box(610, 400, 150, 80, "Parameters, table",
+             (f"{config.parameter_depth} words", f"bias and scale x {config.lanes}"), STORAGE),
+    ] if config.lanes else []
+    return parameters + [
         _Box(20, 20, 150, 70, "Host", ("driver, interrupt",), OUTSIDE),
         _Box(230, 20, 170, 70, "ControlRegisters", ("AXI4-Lite, 32 bits",), CONTROL),
         _Box(440, 20, 230, 70, "Supervisor",
@@ -81,7 +86,7 @@ def _boxes(config: Config) -> list[_Box]:
         _Box(230, 250, 150, 80, "LoadUnit",
              ("AXI4 read, ID 0", f"{config.axi_width} bits"), DATA),
         _Box(420, 250, 150, 80, "MatmulUnit", ("weight and activation", "sequencers"), DATA),
-        _Box(610, 250, 150, 80, "VectorUnit", vector, DATA if config.vector_lanes else ABSENT),
+        _Box(610, 250, 150, 80, "VectorUnit", vector, DATA if config.lanes else ABSENT),
         _Box(800, 250, 150, 80, "StoreUnit", ("AXI4 write", f"{config.axi_width} bits"), DATA),
         _Box(230, 400, 150, 80, "Weight scratchpad",
              (f"{config.weight_depth} words", f"{cols} int8 a word"), STORAGE),
@@ -96,7 +101,7 @@ def _boxes(config: Config) -> list[_Box]:
     ]
 
 
-def _lines() -> list[str]:
+def _lines(config: Config) -> list[str]:
     control = [
         "170,55 228,55", "400,55 438,55", "670,55 708,55",
         "555,90 555,128", "400,160 438,160", "315,90 315,128",
@@ -108,16 +113,21 @@ def _lines() -> list[str]:
         "170,160 228,160", "170,290 228,290", "305,330 305,398",
         "305,365 495,365 495,398", "495,365 850,365 850,398",
         "305,480 305,545 418,545", "495,480 495,518", "760,555 875,555 875,482",
-        "900,398 900,332", "570,440 780,440 780,345 830,345 830,332",
+        "900,398 900,332", "545,480 545,492 780,492 780,300 798,300",
         "950,290 980,290 980,606 95,606 95,592",
     ]
+    shared = []
+    if config.lanes:
+        data += ["650,365 650,398", "720,398 720,332"]
+        shared = ["550,398 550,345 640,345 640,332", "820,398 820,345 740,345 740,332"]
     return (
         [_arrow(points, CONTROL_LINE) for points in control + dispatch]
         + [_arrow(points, DATA_LINE, 2.5) for points in data]
+        + [_arrow(points, DATA_LINE, 2.5, both=True) for points in shared]
         + [
             _label(199, 282, "read"), _label(199, 152, "read"), _label(965, 600, "write", "end"),
-            _label(330, 538, "weights"), _label(504, 504, "activations", "start"),
-            _label(868, 505, "partial sums, read-modify-write", "end"),
+            _label(330, 538, "weights"), _label(487, 504, "activations", "end"),
+            _label(868, 511, "partial sums, read-modify-write", "end"),
             _label(199, 46, "AXI4-Lite"), _label(500, 214, "instructions, 256 bits", "end"),
             _label(832, 210, "grants, signals", "start"),
         ]
@@ -128,10 +138,11 @@ def block_diagram(config: Config) -> str:
     """Draw the accelerator of ``config``; the SVG stands on its own background."""
     marks = "".join(
         f'<marker id="{name}" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="5" '
-        f'markerHeight="5" orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="{colour}"/></marker>'
+        f'markerHeight="5" orient="auto-start-reverse">'
+        f'<path d="M0,0 L8,4 L0,8 z" fill="{colour}"/></marker>'
         for name, colour in (("control", CONTROL_LINE), ("data", DATA_LINE))
     )
-    body = "\n".join(_lines() + [box.svg() for box in _boxes(config)])
+    body = "\n".join(_lines(config) + [box.svg() for box in _boxes(config)])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'font-family="system-ui, sans-serif" font-size="13.5" text-anchor="middle" '

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run the digit network on a device, layer by layer, against the NumPy reference."""
+"""Run the digit network on a device, as a whole and layer by layer, against NumPy."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..graph import Graph
 from .network import Network
 
-__all__ = ["ARRAY_CAUSES", "Classification", "LayerRun", "classify"]
+__all__ = ["ARRAY_CAUSES", "Classification", "Cost", "Runner", "classify"]
 
 ARRAY_CAUSES: dict[str, str] = {
     "ARRAY_ACTIVE": "array at work",
@@ -26,60 +27,50 @@ ARRAY_CAUSES: dict[str, str] = {
 """What a cycle of the array can be, by counter; the counters sum to the cycles."""
 
 
-class Multiplier(Protocol):
+class Runner(Protocol):
     """What the demonstration needs of a device."""
 
-    @property
-    def last_run(self) -> Any:
-        """Facts about the last call: ``cycles`` and ``counters``, where the target has them."""
-        ...
-
-    def matmul(self, a: NDArray[np.int8], b: NDArray[np.int8]) -> NDArray[np.int32]:
-        """The product of two int8 matrices."""
+    def run(self, model: Graph, inputs: Sequence[NDArray[np.int8]]) -> Any:
+        """A result with ``outputs``, ``cycles`` (None without a clock) and ``counters``."""
         ...
 
 
 @dataclass
-class LayerRun:
-    """What one layer cost on the device, over all batches.
+class Cost:
+    """What a program cost on the device, and whether it was right.
 
     Parameters
     ----------
     inputs, outputs : int
-        Shape of the weights.
+        Lengths of its input and output vectors.
     images : int
-        Vectors multiplied.
-    calls : int
-        Calls of ``device.matmul``.
+        Input vectors.
+    products : int
+        Multiply-accumulates of its mathematics.
     cycles : int
-        Clock cycles from start to interrupt, summed over the calls; 0 where the target has none.
+        Clock cycles from start to interrupt; 0 where the target has no clock.
     counters : dict[str, int]
-        Performance counters, summed.
-    different : int
-        Accumulators that differ from the NumPy reference.
+        Performance counters.
+    values, different : int
+        Output values compared with NumPy, and how many differ.
     """
 
     inputs: int
     outputs: int
-    images: int = 0
-    calls: int = 0
+    images: int
+    products: int
     cycles: int = 0
     counters: dict[str, int] = field(default_factory=dict)
+    values: int = 0
     different: int = 0
 
-    @property
-    def products(self) -> int:
-        """Multiply-accumulates of the layer's mathematics."""
-        return self.images * self.inputs * self.outputs
-
-    def add(self, run: Any) -> None:
-        """Count one call that the device describes by its ``last_run``."""
-        self.calls += 1
-        self.cycles += int(getattr(run, "cycles", 0) or 0)
-        counters: Mapping[str, int] = getattr(run, "counters", None) or {}
-        for name, value in counters.items():
-            key = str(name).upper()
-            self.counters[key] = self.counters.get(key, 0) + int(value)
+    def add(self, result: Any, expected: NDArray[np.int8]) -> None:
+        """Take over what a run gave, and compare its output."""
+        self.cycles = int(result.cycles or 0)
+        counters: Mapping[str, int] = result.counters or {}
+        self.counters = {str(name): int(value) for name, value in counters.items()}
+        self.values = expected.size
+        self.different = int((result.outputs[0] != expected).sum())
 
 
 @dataclass
@@ -94,12 +85,12 @@ class Classification:
         The truth, the device's answer, NumPy's answer.
     scores : array of int8, shape [count, 10]
         The network's output on the device.
-    layers : list[LayerRun]
-        Cost of each layer.
-    accumulators : int
-        Accumulators compared with NumPy.
+    network : Cost
+        Of the whole network as one program.
+    layers : list[Cost]
+        Of each layer as a program of its own.
     seconds : float
-        Wall time in ``device.matmul``.
+        Wall time in ``device.run``.
     """
 
     images: NDArray[np.uint8]
@@ -107,8 +98,8 @@ class Classification:
     predictions: NDArray[np.int64]
     reference_predictions: NDArray[np.int64]
     scores: NDArray[np.int8]
-    layers: list[LayerRun]
-    accumulators: int
+    network: Cost
+    layers: list[Cost]
     seconds: float
 
     @property
@@ -122,89 +113,77 @@ class Classification:
         return float((self.reference_predictions == self.labels).mean())
 
     @property
+    def values(self) -> int:
+        """Int8 values compared with NumPy."""
+        return sum(cost.values for cost in [self.network, *self.layers])
+
+    @property
     def different(self) -> int:
-        """Accumulators that differ from the NumPy reference."""
-        return sum(layer.different for layer in self.layers)
+        """Of these, how many differ."""
+        return sum(cost.different for cost in [self.network, *self.layers])
 
     @property
     def equal(self) -> bool:
-        """Whether every accumulator and every label equals the NumPy reference's."""
+        """Whether every value and every label equals the NumPy reference's."""
         return self.different == 0 and bool(
             (self.predictions == self.reference_predictions).all()
         )
 
-    @property
-    def cycles(self) -> int:
-        """Clock cycles of all layers."""
-        return sum(layer.cycles for layer in self.layers)
-
-    @property
-    def products(self) -> int:
-        """Multiply-accumulates of all layers."""
-        return sum(layer.products for layer in self.layers)
-
-    def counters(self) -> dict[str, int]:
-        """Performance counters, summed over the layers."""
-        total: dict[str, int] = {}
-        for layer in self.layers:
-            for name, value in layer.counters.items():
-                total[name] = total.get(name, 0) + value
-        return total
-
 
 def classify(
-    device: Multiplier,
+    device: Runner,
     network: Network,
     images: NDArray[np.uint8],
     labels: NDArray[np.uint8],
     *,
-    batch: int,
     progress: Callable[[int], None] | None = None,
 ) -> Classification:
-    """Classify ``images`` on ``device`` and compare every accumulator with NumPy.
+    """Classify ``images`` on ``device`` and compare every output of every layer with NumPy.
+
+    The whole network runs as one program, then each layer as a program of its own, on what the
+    device made of the layer before.
 
     Parameters
     ----------
-    device : Multiplier
+    device : Runner
         What `weft.open` returns.
     network : Network
         The quantized network.
     images, labels : arrays of uint8, shapes [count, 64] and [count]
         Test images and the truth.
-    batch : int
-        Images per call of ``device.matmul``.
     progress : callable
-        Told the multiply-accumulates that each call has done.
+        Told the multiply-accumulates that each run has done.
     """
-    layers = [LayerRun(layer.inputs, layer.outputs) for layer in network.layers]
-    outputs, expected = [], []
-    accumulators = 0
+    count = len(images)
+    expected = network.evaluate(images)
+    encoded = network.encode(images)
     seconds = 0.0
-    for start in range(0, len(images), batch):
-        part = images[start : start + batch]
-        reference = network.evaluate(part)
-        expected.append(reference[-1])
-        activation = network.encode(part)
-        for layer, run, wanted in zip(network.layers, layers, reference, strict=True):
-            began = time.perf_counter()
-            accumulator = device.matmul(activation, layer.weight)
-            seconds += time.perf_counter() - began
-            run.add(getattr(device, "last_run", None))
-            run.images += len(part)
-            run.different += int((accumulator != wanted).sum())
-            accumulators += wanted.size
-            activation = layer.finish(accumulator)
-            if progress is not None:
-                progress(len(part) * layer.inputs * layer.outputs)
-        outputs.append(accumulator)
-    last = np.concatenate(outputs)
+
+    def run(graph: Graph, activation: NDArray[np.int8], cost: Cost, wanted: NDArray) -> Any:
+        nonlocal seconds
+        began = time.perf_counter()
+        result = device.run(graph, [activation])
+        seconds += time.perf_counter() - began
+        cost.add(result, wanted)
+        if progress is not None:
+            progress(cost.products)
+        return result.outputs[0]
+
+    whole = Cost(network.sizes[0], network.sizes[-1], count, count * network.products)
+    scores = run(network.graph(count), encoded, whole, expected[-1])
+    layers = []
+    activation = encoded
+    for number, (layer, wanted) in enumerate(zip(network.layers, expected, strict=True)):
+        cost = Cost(layer.inputs, layer.outputs, count, count * layer.weight.size)
+        activation = run(network.graph(count, only=number), activation, cost, wanted)
+        layers.append(cost)
     return Classification(
         images=images,
         labels=labels.astype(np.int64),
-        predictions=network.predict(last),
-        reference_predictions=network.predict(np.concatenate(expected)),
-        scores=network.layers[-1].finish(last),
+        predictions=scores.argmax(axis=1),
+        reference_predictions=expected[-1].argmax(axis=1),
+        scores=scores,
+        network=whole,
         layers=layers,
-        accumulators=accumulators,
         seconds=seconds,
     )

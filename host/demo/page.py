@@ -13,7 +13,7 @@ import numpy as np
 
 from ..hdl.config import Config
 from .block_diagram import block_diagram
-from .classify import ARRAY_CAUSES, Classification, LayerRun
+from .classify import ARRAY_CAUSES, Classification, Cost
 from .digits import ATTRIBUTION
 from .network import Network
 from .sprite import data_uri, sprite
@@ -22,7 +22,7 @@ from .wavefront import wavefront
 __all__ = ["Artifact", "excerpt", "render", "utilization"]
 
 LARGEST_EXCERPT = 60
-UNITS = ("LOAD", "MATMUL", "STORE")
+UNITS = ("LOAD", "MATMUL", "VECTOR", "STORE")
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,17 @@ def excerpt(verilog: str, module: str) -> str:
     return "\n".join(lines)
 
 
-def _layer_row(number: int, layer: LayerRun, config: Config) -> dict[str, Any]:
+def _row(name: str, shape: str, cost: Cost, config: Config) -> dict[str, Any]:
     return {
-        "name": f"layer {number}",
-        "shape": f"{layer.inputs} to {layer.outputs}",
-        "calls": layer.calls,
-        "products": layer.products,
-        "cycles": layer.cycles,
-        "an_image": layer.cycles / layer.images if layer.images else 0,
-        "utilization": utilization(layer.products, layer.cycles, config),
-        "different": layer.different,
-        "counters": layer.counters,
+        "name": name,
+        "shape": shape,
+        "products": cost.products,
+        "cycles": cost.cycles,
+        "an_image": cost.cycles / cost.images,
+        "utilization": utilization(cost.products, cost.cycles, config),
+        "compared": cost.values,
+        "different": cost.different,
+        "counters": cost.counters,
     }
 
 
@@ -133,18 +133,11 @@ def render(
     artifacts : list[Artifact]
         Other files of the same folder.
     """
-    rows = [_layer_row(n, layer, config) for n, layer in enumerate(result.layers, 1)]
-    total = _layer_row(0, LayerRun(0, 0), config) | {
-        "name": "all layers",
-        "shape": "-".join(map(str, network.sizes)),
-        "calls": sum(layer.calls for layer in result.layers),
-        "products": result.products,
-        "cycles": result.cycles,
-        "an_image": result.cycles / len(result.images),
-        "utilization": utilization(result.products, result.cycles, config),
-        "different": result.different,
-        "counters": result.counters(),
-    }
+    rows = [
+        _row(f"layer {number}", f"{cost.inputs} to {cost.outputs}", cost, config)
+        for number, cost in enumerate(result.layers, 1)
+    ]
+    total = _row("whole network", "-".join(map(str, network.sizes)), result.network, config)
     chosen = [
         int(np.flatnonzero(result.labels == label)[0])
         for label in range(10)
@@ -166,9 +159,9 @@ def render(
         sizes=network.sizes,
         rows=rows,
         total=total,
-        bars=_bars([*rows, total]),
+        bars=_bars([total, *rows]),
         causes=ARRAY_CAUSES,
-        units=_unit_rows(total["counters"], result.cycles),
+        units=_unit_rows(total["counters"], total["cycles"]),
         mistakes=_mistakes(result),
         sprite=data_uri(sprite(result.images)),
         diagram=block_diagram(config),

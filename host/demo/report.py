@@ -12,31 +12,33 @@ from .page import utilization
 
 __all__ = ["facts", "report"]
 
+HOST = "pixels to int8 before the first layer, the largest of ten scores after the last"
+
 
 def facts(
     result: Classification, config: Config, target: str, seconds: float, page: Path
 ) -> dict[str, Any]:
     """What ``--json`` prints."""
-    cycles = result.cycles
+    whole = result.network
     return {
         "target": target,
         "images": len(result.images),
         "accuracy": result.accuracy,
         "reference_accuracy": result.reference_accuracy,
         "equal_to_reference": result.equal,
-        "accumulators_compared": result.accumulators,
-        "accumulators_different": result.different,
-        "cycles": cycles or None,
-        "cycles_per_image": cycles / len(result.images) if cycles else None,
-        "utilization": utilization(result.products, cycles, config) if cycles else None,
-        "counters": result.counters(),
+        "values_compared": result.values,
+        "values_different": result.different,
+        "cycles": whole.cycles or None,
+        "cycles_per_image": whole.cycles / whole.images if whole.cycles else None,
+        "utilization": utilization(whole.products, whole.cycles, config) or None,
+        "counters": whole.counters,
         "layers": [
             {
                 "inputs": layer.inputs,
                 "outputs": layer.outputs,
-                "calls": layer.calls,
                 "cycles": layer.cycles or None,
                 "utilization": utilization(layer.products, layer.cycles, config) or None,
+                "counters": layer.counters,
             }
             for layer in result.layers
         ],
@@ -55,32 +57,29 @@ def report(values: dict[str, Any], sizes: tuple[int, ...], config: Config) -> st
         f"target {values['target']}"),
         (f"accuracy      {right} of {count} test images, {values['accuracy']:.2%} "
         f"(NumPy: {values['reference_accuracy']:.2%})"),
-        (f"accumulators  {values['accumulators_compared']} int32 compared with NumPy, "
-        f"{values['accumulators_different']} differ"),
+        (f"outputs       {values['values_compared']} int8 values of all layers compared with "
+        f"NumPy, {values['values_different']} differ"),
     ]
     if values["cycles"]:
         lines += [
             f"cycles        {values['cycles']}, {values['cycles_per_image']:.1f} an image",
             f"utilization   {values['utilization']:.1%}",
         ]
+        counters = values["counters"]
+        lines.append("array         " + ", ".join(
+            f"{counters[name] / values['cycles']:.1%} {about}"
+            for name, about in ARRAY_CAUSES.items() if counters.get(name)
+        ))
+        busy = counters.get("VECTOR_BUSY", 0) / values["cycles"]
+        lines.append(f"vector unit   {busy:.1%} busy with bias, requantization and rectifier")
         for number, layer in enumerate(values["layers"], 1):
             lines.append(
-                f"  layer {number}     {layer['inputs']:2} to {layer['outputs']:2}: "
+                f"  layer {number}     {layer['inputs']:2} to {layer['outputs']:2} alone: "
                 f"{layer['cycles']} cycles, {layer['utilization']:.1%}"
             )
-        counters = values["counters"]
-        whole = sum(counters.get(name, 0) for name in ARRAY_CAUSES)
-        if whole:
-            shares = [
-                f"{counters[name] / whole:.1%} {about}"
-                for name, about in ARRAY_CAUSES.items()
-                if counters.get(name)
-            ]
-            lines.append("array         " + ", ".join(shares))
     lines += [
-        ("on the host   bias, requantization and rectifier: the vector unit is not in this "
-        "configuration"),
-        (f"time          {values['device_seconds']:.2f} s in matmul, "
+        f"on the host   {HOST}",
+        (f"time          {values['device_seconds']:.2f} s in four runs, "
         f"{values['seconds']:.1f} s in all"),
         f"page          {values['page']}",
     ]

@@ -123,6 +123,21 @@ def binary(builder: Builder, node: Node) -> None:
     builder.define(name, layout, shape, a.map_shape)
 
 
+def _single(a: tuple[int, ...], b: tuple[int, ...]) -> int | None:
+    """Which operand is broadcast along the last axis that is not of one element, if one is.
+
+    Source: onnxruntime, ``core/providers/cpu/math/element_wise_ops.h`` (BroadcastIterator).
+    """
+    rank = max(len(a), len(b))
+    pairs = zip((1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b, strict=True)
+    for one, other in reversed(list(pairs)):
+        if one != other:
+            return 0 if one == 1 else 1
+        if one != 1:
+            return None
+    return None
+
+
 @lower("com.microsoft.QLinearAdd", "com.microsoft.QLinearMul")
 def qlinear_binary(builder: Builder, node: Node) -> None:
     """QLinearAdd and QLinearMul. onnxruntime rounds with the zero points of the file's type."""
@@ -136,10 +151,14 @@ def qlinear_binary(builder: Builder, node: Node) -> None:
     left, right, layout, shape = aligned(builder, a, b)
     stored = builder.graph.tensors
     physical = np.broadcast_shapes(stored[left].shape, stored[right].shape)
-    name = builder.emit(
-        "ADD" if node.kind.endswith("Add") else "MUL", [left, right], physical, dtype,
-        {"activation": "NONE", "unsigned": file_unsigned(builder, dtype)}, target,
-    )
+    attributes: dict[str, Any] = {
+        "activation": "NONE", "unsigned": file_unsigned(builder, dtype)
+    }
+    kind = "ADD" if node.kind.endswith("Add") else "MUL"
+    single = _single(a.shape, b.shape)
+    if kind == "ADD" and single is not None:
+        attributes["single"] = single
+    name = builder.emit(kind, [left, right], physical, dtype, attributes, target)
     builder.define(name, layout, shape, a.map_shape)
 
 

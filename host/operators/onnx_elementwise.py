@@ -39,32 +39,31 @@ def file_offset(call: Call, tensor: Tensor) -> int:
 
 @kernel("ADD", convention="onnx")
 def add(call: Call) -> Step:
-    """QLinearAdd: two fused multiply-adds in float32, the second operand first."""
+    """QLinearAdd: fused multiply-adds in float32, one operand and then the other.
+
+    onnxruntime works through runs of elements. An operand that is a single element throughout each
+    run comes first (attribute ``single``, 0 or 1), else the second one does. The sum of the
+    constants holds a fused multiply-add as well: compilers make one of its source.
+    """
     _broadcast(call)
-    a, b, result = call.input(0), call.input(1), call.output
-    offset = file_offset(call, result)
-    ratios = [np.float32(t.scale) / np.float32(result.scale) for t in (a, b)]
-    zeros = [np.float32(t.zero_point + offset) for t in (a, b, result)]
+    result, offset = call.output, file_offset(call, call.output)
+    order = (1, 0) if call.attribute("single") == 0 else (0, 1)
+    late, early = (call.input(index) for index in order)
+    # Products of a byte and 24 bits are exact in float64: one rounding, as an FMA has.
+    wide = [np.float64(np.float32(t.scale) / np.float32(result.scale)) for t in (late, early)]
+    zeros = [np.float64(t.zero_point + offset) for t in (late, early, result)]
     with np.errstate(all="ignore"):
-        products = ratios[0] * zeros[0] + ratios[1] * zeros[1]
-        fixed = np.float64(zeros[2] - products)
+        product = (wide[1] * zeros[1]).astype(np.float32)
+        constants = (wide[0] * zeros[0] + product).astype(np.float32)
+        fixed = (zeros[2] - constants).astype(np.float32)
     limits = np.iinfo(result.dtype)
-    wide = [np.float64(ratio) for ratio in ratios]
-    scalars = [tensor.elements == 1 for tensor in (a, b)]
 
     def run(values: Values) -> list[NDArray]:
-        left, right = (value.astype(np.float64) + offset for value in values)
+        last, first = (values[index].astype(np.float64) + offset for index in order)
         with np.errstate(all="ignore"):
-            if scalars[0] or scalars[1]:
-                one, many = (0, 1) if scalars[0] else (1, 0)
-                operands = (left, right)
-                start = np.float32(fixed) + (operands[one] * wide[one]).astype(np.float32)
-                total = operands[many] * wide[many] + start
-            else:
-                # Products of 8 and 24 bits are exact in float64: one rounding, as an FMA has.
-                partial = (right * wide[1] + fixed).astype(np.float32)
-                total = left * wide[0] + partial
-        rounded = np.rint(np.nan_to_num(total.astype(np.float32))).astype(np.float64) - offset
+            partial = (first * wide[1] + fixed).astype(np.float32)
+            total = (last * wide[0] + partial).astype(np.float32)
+        rounded = np.rint(np.nan_to_num(total)).astype(np.float64) - offset
         return [np.clip(rounded, limits.min, limits.max).astype(result.dtype)]
 
     return run

@@ -18,7 +18,7 @@ from .onnx_elementwise import file_offset
 from .onnx_rescale import INTEGERS, dequantize, requantization
 from .registry import Call, Step, Values, kernel
 
-__all__ = ["pool_windows"]
+__all__ = ["average_of_sums", "pool_windows"]
 
 RESERVED_BITS = 5
 """Powers of e that QLinearSoftmax keeps free below the largest float32."""
@@ -89,6 +89,52 @@ def average_pool(call: Call) -> Step:
         return [np.clip(rounded - offset, limits.min, limits.max).astype(result.dtype)]
 
     return run
+
+
+def average_of_sums(call: Call, taps: int, count: int) -> NDArray[np.int8] | None:
+    """What QLinearAveragePool makes of every sum of int8 in a window, if the sum decides it.
+
+    The float32 sum of a window depends on the order of its elements, by at most a bound that
+    follows from the number of roundings. Where a sum is closer than that to where the result
+    changes, two windows of the same sum may give different results.
+
+    Parameters
+    ----------
+    taps : int
+        Elements in the window that are not padding.
+    count : int
+        Divisor.
+
+    Returns
+    -------
+    array of int8 or None
+        For sums of ``taps`` integers from ``-128 * taps`` to ``127 * taps``; None if some sum does
+        not decide the result.
+
+    Notes
+    -----
+    The bound is the usual one of floating-point sums: N. J. Higham, "Accuracy and Stability of
+    Numerical Algorithms", 2nd edition, section 4.2.
+    """
+    x, result = call.input(0), call.output
+    zero = result.zero_point + file_offset(call, result)
+    ratio = np.float64(np.float32(x.scale)) / np.float64(np.float32(result.scale)) / count
+    low, high = -128 - x.zero_point, 127 - x.zero_point
+    sums = np.arange(taps * low, taps * high + 1, dtype=np.int64)
+    exact = sums * ratio + zero
+    # With p elements above zero, the magnitudes of a sum S add up to S + 2 * (those below zero).
+    above = np.arange(taps + 1)
+    below = np.minimum((taps - above) * -low, above * high - sums[:, None]).max(axis=1)
+    magnitude = sums + 2 * below
+    roundings = (taps + 3) * 2.0**-24
+    bound = roundings / (1 - roundings) * (magnitude * ratio + np.abs(exact) + abs(zero))
+    distance = np.abs(exact - np.floor(exact) - 0.5)
+    limits = np.iinfo(result.dtype)
+    offset = zero - result.zero_point
+    inside = (exact > limits.min + offset - 1) & (exact < limits.max + offset + 1)
+    if (inside & (distance <= bound)).any():
+        return None
+    return np.clip(np.rint(exact) - offset, limits.min, limits.max).astype(np.int8)
 
 
 @kernel("MEAN", convention="onnx")

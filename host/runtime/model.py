@@ -214,7 +214,7 @@ class _Run:
         macs = sum(int(step.program.info["macs"]) for step, _ in self.outcomes)
         beat = model.config.axi_bytes
         return Result(
-            [np.ascontiguousarray(self.value(name)) for name in model.graph.outputs],
+            [np.asarray(self.value(name), order="C") for name in model.graph.outputs],
             cycles, macs / (peak * cycles) if cycles else None, self._layers(peak),
             [{key: entry[key] for key in ("name", "kind", "reason")}
              for entry in model.host_operators],

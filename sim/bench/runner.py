@@ -114,7 +114,7 @@ def run_bench(
     testcase : str or sequence of str
         Run only these tests of the module.
     sources : sequence of str
-        Further Verilog texts: simulation models of primitives.
+        Further Verilog texts: simulation models of primitives. Empty ones are left out.
     test_directory : path
         Folder of ``test_module``; that of the calling file if ``None``.
 
@@ -142,7 +142,7 @@ def run_bench(
     text = design if isinstance(design, str) else emit(design, name)
     root = bench_root(build_root)
     runner = make_runner(simulator, Path(test_directory))
-    folder = build_design(runner, simulator, [text, *sources], name, root, waves)
+    folder = build_design(runner, simulator, [text, *filter(None, sources)], name, root, waves)
     runs = root / "runs"
     runs.mkdir(exist_ok=True)
     run = Path(tempfile.mkdtemp(prefix=f"{name}-{simulator}-", dir=runs))

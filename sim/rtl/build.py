@@ -83,7 +83,8 @@ def _run(command: list[str], directory: Path, environment: dict[str, str]) -> No
 
 
 def build_library(
-    verilog: str, top: str, *, data_bytes: int, trace: bool = False, control: str = ""
+    verilog: str, top: str, *, data_bytes: int, trace: bool = False, control: str = "",
+    harness: tuple[str, ...] = SOURCES,
 ) -> Path:
     """Compile Verilog with the harness, or find it compiled.
 
@@ -92,13 +93,15 @@ def build_library(
     verilog : str
         The design.
     top : str
-        Its top module, with the ports of an accelerator.
+        Its top module, with the ports that the harness drives.
     data_bytes : int
         Bytes of the AXI4 data port.
     trace : bool
         Whether the library can write waveforms and watch signals.
     control : str
         Text of a Verilator control file.
+    harness : tuple of str
+        Files of this package that are compiled with it.
 
     Returns
     -------
@@ -115,7 +118,7 @@ def build_library(
     verilator = find_verilator()
     environment = verilator_environment()
     compiler = shutil.which("g++", path=environment["PATH"]) or "g++"
-    sources = {name: (resources.files(__package__) / name).read_text() for name in SOURCES}
+    sources = {name: (resources.files(__package__) / name).read_text() for name in harness}
     optimization = _optimization()
     defines = [f"-DWEFT_DATA_BYTES={data_bytes}", f"-DWEFT_TRACE={int(trace)}"]
     defines += [f"-DVM_TRACE={int(trace)}", f"-DVM_TRACE_VCD={int(trace)}", "-DVM_TRACE_FST=0"]
@@ -146,17 +149,21 @@ def build_library(
             )
             root = Path(_answer((verilator, "--getenv", "VERILATOR_ROOT")).strip())
             defines.append(optimization)
-            library = _compile(work, compiler, defines, root / "include", trace)
+            library = _compile(work, harness, compiler, defines, root / "include", trace)
             os.replace(library, target)
     return target
 
 
-def _compile(work: Path, compiler: str, defines: list[str], include: Path, trace: bool) -> Path:
+def _compile(
+    work: Path, harness: tuple[str, ...], compiler: str, defines: list[str], include: Path,
+    trace: bool,
+) -> Path:
     """Compile the generated C++ and the harness, link the run time; returns the library."""
     flags = [*CXX_FLAGS, *defines, f"-I{include}", f"-I{include / 'vltstd'}"]
     environment = dict(os.environ)
     runtime = _runtime(compiler, flags[:-2], include, trace)
-    units = [*sorted((work / "model").glob("*.cpp")), work / "harness.cpp"]
+    units = sorted((work / "model").glob("*.cpp"))
+    units += [work / name for name in harness if name.endswith(".cpp")]
 
     def compile_unit(unit: Path) -> str:
         target = f"{unit.stem}.o"

@@ -15,7 +15,12 @@ from ...hdl.config import Config
 from ...hdl.registers import register
 from ..job import Job, JobResult
 from .build import build_library
-from .design import EVENTS_SIGNAL, accelerator_verilog, verilator_control
+from .design import (
+    EVENTS_SIGNAL,
+    accelerator_verilog,
+    recorded_signals,
+    verilator_control,
+)
 
 __all__ = ["AxiViolation", "VerilatedTransport"]
 
@@ -135,7 +140,9 @@ class VerilatedTransport:
             str(trace).encode() if trace is not None else b"",
         )
         self._error_ranges = tuple(error_ranges)
-        self._watches = trace is not None and generated
+        self._watches = (
+            list(recorded_signals(config)) if trace is not None and generated else []
+        )
         self._memory = np.zeros(0, np.uint8)
         self._open()
 
@@ -143,8 +150,9 @@ class VerilatedTransport:
         self._handle = self._library.weft_open(*self._arguments)
         for start, stop in self._error_ranges:
             self._library.weft_error_range(self._handle, start, stop)
-        if self._watches and self._library.weft_watch(self._handle, EVENTS_SIGNAL.encode()) < 0:
-            raise RuntimeError(f"the accelerator has no signal {EVENTS_SIGNAL} to record")
+        for name in self._watches:
+            if self._library.weft_watch(self._handle, name.encode()) < 0:
+                raise RuntimeError(f"the accelerator has no signal {name} to record")
 
     @property
     def cycles(self) -> int:
@@ -224,12 +232,31 @@ class VerilatedTransport:
             bit n is set in a cycle that counter n of `weft.hdl.registers.COUNTERS` counts. All
             bits are zero while no program runs.
         """
-        if not self._watches or self._handle is None:
+        return self.recorded(EVENTS_SIGNAL)
+
+    def recorded(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """A register's course, recorded with ``trace``.
+
+        Parameters
+        ----------
+        name : str
+            One of `weft.sim.rtl.design.recorded_signals`.
+
+        Returns
+        -------
+        cycles, values : numpy.ndarray
+            Cycles since reset in which it changed, and its value from then on; empty if it was not
+            recorded.
+        """
+        if name not in self._watches or self._handle is None:
             return np.zeros(0, np.uint64), np.zeros(0, np.uint64)
-        count = self._library.weft_watch_count(self._handle, 0)
-        cycles, events = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
-        self._library.weft_watch_copy(self._handle, 0, cycles.ctypes.data, events.ctypes.data)
-        return cycles, events
+        number = self._watches.index(name)
+        count = self._library.weft_watch_count(self._handle, number)
+        cycles, values = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
+        self._library.weft_watch_copy(
+            self._handle, number, cycles.ctypes.data, values.ctypes.data
+        )
+        return cycles, values
 
     def close(self) -> None:
         """Free the model; a waveform is complete only then."""

@@ -13,9 +13,12 @@ import pytest
 import tflite
 from tflite_builder import OperatorSpec, TensorSpec, build, constant
 
+import weft
 from weft.cli import main
 from weft.cli._model_costs import layer_costs, time_by_kind
 from weft.cli._model_html import roofline_plot
+from weft.cli._model_recording import layer_activity, read_recordings
+from weft.cli._model_timeline import recorded_timeline
 from weft.compiler.network import compile_network
 from weft.hdl.config import Config
 from weft.importers import load_model
@@ -70,6 +73,62 @@ def test_profile(capfd: pytest.CaptureFixture[str], model: Path, tmp_path: Path)
     last = {event["name"]: event["args"]["value"] for event in events if event["ph"] == "C"}
     assert all(value == 0 for name, value in last.items() if name.startswith("DRAM"))
     assert min(event["args"]["value"] for event in events if event["ph"] == "C") >= 0
+
+
+def test_recordings_are_what_the_counters_counted(model: Path) -> None:
+    graph = load_model(model)
+    config = Config.preset("tiny")
+    compiled = compile_network(graph, config)
+    x = np.random.default_rng(3).integers(-128, 128, (1, 8, 8, 4), np.int8)
+    with weft.open("rtl", config, trace="", stall_probability=0.1, seed=4) as device:
+        result = device.run(compiled, [x])
+        recordings = read_recordings(device.transport, compiled)  # type: ignore[attr-defined]
+    layers = layer_activity(recordings)
+    assert sum(layer.cycles for layer in layers.values()) == result.cycles
+    for name, count in result.counters.items():
+        assert sum(layer.counters[name] for layer in layers.values()) == count, name
+    for layer in layers.values():
+        assert sum(layer.array.values()) == layer.cycles
+
+    (recording,) = recordings
+    program = recording.step.program.instructions
+    seen = [item.instruction for item in recording.slices]
+    moving = {number for number, item in enumerate(program) if item.opcode.name != "SYNC"}
+    assert len(seen) == len(set(seen))
+    assert moving <= set(seen)
+    ends: dict[str, int] = {}
+    for item in recording.slices:
+        assert program[item.instruction].unit is item.unit
+        assert ends.get(item.unit.name, 0) <= item.start < item.end <= recording.cycles
+        ends[item.unit.name] = item.end
+    # A count is what was signalled less what was taken: at the end, what nobody waited for.
+    for number, (_, counts) in recording.semaphores.items():
+        signals = sum(item.signal >> number & 1 for item in program)
+        waits = sum(item.wait >> number & 1 for item in program)
+        assert counts[-1] == signals - waits
+        assert counts.min() >= 0
+
+    events = recorded_timeline(compiled, recordings)["traceEvents"]
+    assert "recorded in simulated RTL" in events[0]["args"]["name"]
+    multiplied = sum(event["dur"] for event in events if event["name"] == "multiplying")
+    assert multiplied == result.counters["ARRAY_ACTIVE"]
+    layers_track = [event for event in events if event["ph"] == "X" and event["tid"] == 0]
+    assert sum(event["dur"] for event in layers_track) == result.cycles
+
+
+def test_profile_of_rtl(capfd: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "profile"
+    arguments = ["profile", str(model), "-o", str(folder), "--preset", "tiny", "--target", "rtl"]
+    assert main([*arguments, "--json"]) == 0
+    value: dict[str, Any] = json.loads(capfd.readouterr().out)
+    assert "Measured in simulated RTL" in value["source"]
+    assert value["cycles"] == value["counters"]["CYCLES"]
+    report = (folder / "report.html").read_text()
+    assert "Causes, layer by layer" in report
+    assert "estimated" not in report
+    for layer in value["layers"][:2]:
+        assert sum(layer["array"].values()) == layer["cycles"]
+        assert 0 < layer["utilization"] <= layer["roofline_share"] <= 1
 
 
 @pytest.mark.parametrize("per_layer", [False, True])

@@ -1,34 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Classification against a device: batches, costs, and differences that must be noticed."""
+"""Classification on a stand-in device: what is compared, what is summed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
+from numpy.typing import NDArray
 
 from weft.demo.classify import ARRAY_CAUSES, classify
 from weft.demo.digits import load_digits, load_network
-from weft.demo.network import int32_matmul
+from weft.graph import Graph
 from weft.hdl.registers import COUNTERS
+from weft.operators.interpreter import Interpreter
 
 
 class Device:
-    """NumPy with invented costs; adds ``error`` to one accumulator of the given call."""
+    """The reference kernels with invented costs; changes one output of the given run."""
 
-    def __init__(self, wrong_call: int = -1) -> None:
-        self.wrong_call = wrong_call
-        self.calls = 0
-        self.last_run: SimpleNamespace | None = None
+    def __init__(self, wrong_run: int = -1) -> None:
+        self.wrong_run = wrong_run
+        self.graphs: list[Graph] = []
 
-    def matmul(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        product = int32_matmul(a, b)
-        if self.calls == self.wrong_call:
-            product[0, 0] += 1
-        self.calls += 1
-        self.last_run = SimpleNamespace(cycles=100, counters={"ARRAY_ACTIVE": 60, "ARRAY_IDLE": 40})
-        return product
+    def run(self, model: Graph, inputs: Sequence[NDArray[np.int8]]) -> SimpleNamespace:
+        output = Interpreter(model).run(list(inputs))[model.outputs[0]].copy()
+        if len(self.graphs) == self.wrong_run:
+            output[0, 0] ^= 1
+        self.graphs.append(model)
+        return SimpleNamespace(
+            outputs=[output], cycles=100, counters={"ARRAY_ACTIVE": 60, "ARRAY_IDLE": 40}
+        )
 
 
 def data(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -36,35 +38,31 @@ def data(count: int) -> tuple[np.ndarray, np.ndarray]:
     return images[:count], labels[:count]
 
 
-@pytest.mark.parametrize("batch", [1, 7, 30, 50])
-def test_batches_do_not_change_the_answer(batch: int) -> None:
+def test_the_whole_network_runs_and_then_each_layer() -> None:
     images, labels = data(30)
     network = load_network()
+    device = Device()
     done: list[int] = []
-    result = classify(Device(), network, images, labels, batch=batch, progress=done.append)
-    np.testing.assert_array_equal(
-        result.predictions, network.predict(network.evaluate(images)[-1])
-    )
+    result = classify(device, network, images, labels, progress=done.append)
+    assert [len(graph.operators) for graph in device.graphs] == [3, 1, 1, 1]
+    expected = network.evaluate(images)[-1]
+    np.testing.assert_array_equal(result.scores, expected)
+    np.testing.assert_array_equal(result.predictions, expected.argmax(axis=1))
     assert result.equal
-    assert result.accumulators == 30 * sum(network.sizes[1:])
-    assert sum(done) == result.products
+    assert result.values == 30 * (10 + sum(network.sizes[1:]))
+    assert done == [30 * network.products, 30 * 64 * 48, 30 * 48 * 24, 30 * 24 * 10]
     assert result.accuracy == result.reference_accuracy
+    assert result.network.cycles == 100
+    assert result.network.counters == {"ARRAY_ACTIVE": 60, "ARRAY_IDLE": 40}
 
 
-def test_costs_are_summed_over_calls() -> None:
-    images, labels = data(30)
-    result = classify(Device(), load_network(), images, labels, batch=10)
-    assert [layer.calls for layer in result.layers] == [3, 3, 3]
-    assert result.cycles == 900
-    assert result.counters() == {"ARRAY_ACTIVE": 540, "ARRAY_IDLE": 360}
-    assert result.products == 30 * (64 * 48 + 48 * 24 + 24 * 10)
-
-
-def test_one_wrong_accumulator_is_noticed() -> None:
+def test_one_wrong_value_is_noticed_in_each_run() -> None:
     images, labels = data(20)
-    result = classify(Device(wrong_call=2), load_network(), images, labels, batch=20)
-    assert result.layers[2].different == 1
-    assert not result.equal
+    for run in range(4):
+        result = classify(Device(wrong_run=run), load_network(), images, labels)
+        costs = [result.network, *result.layers]
+        assert costs[run].different == 1
+        assert not result.equal
 
 
 def test_every_cause_is_a_counter_of_the_hardware() -> None:

@@ -23,7 +23,7 @@ def test_json_is_one_object_on_one_line(
     facts = json.loads(output)
     assert facts["images"] == 20
     assert facts["equal_to_reference"] is True
-    assert facts["accumulators_different"] == 0
+    assert facts["values_different"] == 0
     assert facts["cycles"] is None
     assert (tmp_path / "index.html").stat().st_size > 10_000
     assert (tmp_path / "weft_accelerator.v").exists()
@@ -40,7 +40,10 @@ def test_rtl_counts_cycles_and_equals_numpy(
     array = sum(value for name, value in counters.items() if name.startswith("ARRAY_"))
     assert array == counters["CYCLES"] == facts["cycles"] > 0
     assert "Where the cycles went" in (tmp_path / "index.html").read_text()
-    assert (tmp_path / "layer1.vcd").stat().st_size > 10_000
+    assert (tmp_path / "network.vcd").stat().st_size > 10_000
+    timeline = json.loads((tmp_path / "timeline.json").read_text())["traceEvents"]
+    assert any(event["ph"] == "X" for event in timeline)
+    assert counters["VECTOR_BUSY"] > 0
 
 
 def test_readme_shows_what_the_command_prints(
@@ -58,7 +61,7 @@ def test_text_says_what_the_host_did(tmp_path: Path, capfd: pytest.CaptureFixtur
     status = main(["demo", "--target", "reference", "--images", "10", "-o", str(tmp_path)])
     output = capfd.readouterr().out
     assert status == 0
-    assert "the vector unit is not in this configuration" in output
+    assert "on the host   pixels to int8 before the first layer, the largest of ten" in output
     assert "0 differ" in output
 
 

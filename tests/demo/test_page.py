@@ -7,36 +7,40 @@ import re
 import struct
 import xml.etree.ElementTree as ElementTree
 import zlib
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from weft.demo.block_diagram import block_diagram
 from weft.demo.classify import ARRAY_CAUSES, classify
 from weft.demo.digits import load_digits, load_network
-from weft.demo.network import int32_matmul
 from weft.demo.page import Artifact, excerpt, render
 from weft.demo.sprite import grey_png, sprite
 from weft.demo.wavefront import wavefront
+from weft.graph import Graph
 from weft.hdl.config import PRESETS, Config
+from weft.operators.interpreter import Interpreter
 
 
 class Device:
-    """NumPy, with costs or without."""
+    """The reference kernels, with costs or without."""
 
     def __init__(self, with_costs: bool) -> None:
-        counters = {cause: 10 for cause in ARRAY_CAUSES}
-        self.last_run = SimpleNamespace(cycles=60, counters=counters) if with_costs else None
+        self.cycles = 60 if with_costs else None
+        self.counters = dict.fromkeys(ARRAY_CAUSES, 10) if with_costs else {}
 
-    def matmul(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return int32_matmul(a, b)
+    def run(self, model: Graph, inputs: Sequence[NDArray[np.int8]]) -> SimpleNamespace:
+        output = Interpreter(model).run(list(inputs))[model.outputs[0]]
+        return SimpleNamespace(outputs=[output], cycles=self.cycles, counters=self.counters)
 
 
 def page(with_costs: bool = True) -> str:
     images, labels = load_digits()
     network = load_network()
-    result = classify(Device(with_costs), network, images[:60], labels[:60], batch=60)
+    result = classify(Device(with_costs), network, images[:60], labels[:60])
     result.predictions[:] = result.labels
     result.predictions[3] = (result.labels[3] + 1) % 10
     return render(
@@ -63,8 +67,8 @@ def test_page_shows_the_run() -> None:
     assert "b &lt; c" in text
     assert text.count('class="mistake"') == 1
     assert text.count('class="wrong"') == 1
-    assert text.count("180 cycles") == 1
-    assert "vector unit is not in\nthis configuration" in text
+    assert text.count("60 cycles") == 4
+    assert "<b>VectorUnit</b>bias, requantization to int8" in text
 
 
 def test_page_without_cycles_claims_none() -> None:
@@ -79,6 +83,14 @@ def test_excerpt_is_one_module_and_cut() -> None:
     assert lines[0] == "module weft_pe;"
     assert lines[-1].strip() == "..."
     assert excerpt(text, "absent") == ""
+
+
+def test_block_diagram_shows_whether_there_is_a_vector_unit() -> None:
+    config = Config.preset("small")
+    assert "Parameters, table" in block_diagram(config)
+    without = block_diagram(config.replace(vector_lanes=0))
+    assert "Parameters, table" not in without
+    assert "not in this" in without
 
 
 @pytest.mark.parametrize("name", PRESETS)

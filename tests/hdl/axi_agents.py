@@ -339,9 +339,11 @@ class UnitControl:
         return not self.queue and not self.valid and bool(self.idle)
 
 
-def drive_segments(wires, segments, address_width=32):
-    """Puts the segment table of ``(base, limit)`` on the port."""
-    word = 0
+async def write_segments(wires, segments):
+    """Writes the segment table of ``(base, limit)``."""
+    low, high, limit_bit = 1, 2, 4
     for number, (base, limit) in enumerate(segments):
-        word |= (base | limit << address_width) << number * (address_width + 32)
-    wires.set("segments", word)
+        for bit, value in ((low, base), (high, base >> 32), (limit_bit, limit)):
+            wires.set("segment_write", bit | number << 3 | (value & 0xFFFF_FFFF) << 6)
+            await FallingEdge(wires.dut.clk)
+    wires.set("segment_write", 0)

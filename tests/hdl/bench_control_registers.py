@@ -9,6 +9,7 @@ from weft.hdl.control.register_map import stored_bits
 from weft.hdl.control.supervisor import FAULT_LAYOUT, STATUS_LAYOUT
 from weft.hdl.isa import ErrorCode
 from weft.hdl.registers import COUNTERS, REGISTERS, Access, configuration_value, register
+from weft.hdl.units.segment_table import SEGMENT_WRITE_LAYOUT
 from weft.sim.bench.payload import Codec
 from weft.sim.bench.runner import bench_parameters, bench_random
 from weft.sim.bench.streams import cycles, reset, start_clock
@@ -128,8 +129,22 @@ async def begin(dut, stalls=0.4):
     dut.fault.value = Codec(FAULT_LAYOUT).pack(FAULT)
     port = Port(dut, stalls)
     cocotb.start_soon(counters(dut))
+    port.segments = {}
+    cocotb.start_soon(segment_table(dut, port.segments))
     await reset(dut)
     return port
+
+
+async def segment_table(dut, table):
+    """Keeps what is written into the segment tables, by part and number."""
+    while True:
+        await FallingEdge(dut.clk)
+        write = dut.segment_write.value
+        if write.is_resolvable:
+            write = Codec(SEGMENT_WRITE_LAYOUT).unpack(int(write))
+            for part in ("base_low", "base_high", "limit"):
+                if write[part]:
+                    table[part, write["number"]] = write["data"]
 
 
 def set_running(dut, running):
@@ -207,22 +222,18 @@ async def stored_registers_with_strobes(dut):
             mixed = (shadow[item.name] & ~lanes) | (value & lanes)
             shadow[item.name] = mixed & stored_bits(item, config)
         assert await port.read(item.offset) == (OKAY, shadow[item.name]), item.name
-    check_outputs(dut, shadow, config)
+    check_outputs(port, shadow)
 
 
-def check_outputs(dut, shadow, config):
+def check_outputs(port, shadow):
+    dut = port.dut
     high, low = shadow["PROGRAM_ADDRESS_HIGH"], shadow["PROGRAM_ADDRESS_LOW"]
     assert int(dut.program_address.value) == high << 32 | low
     assert int(dut.program_length.value) == shadow["PROGRAM_LENGTH"]
     assert int(dut.watchdog_limit.value) == shadow["WATCHDOG"]
-    width = config.axi_address_width
-    table = int(dut.segments.value)
     for number in range(8):
-        entry = table >> number * (width + 32)
-        names = [f"SEGMENT{number}_{part}" for part in ("BASE_LOW", "BASE_HIGH", "LIMIT")]
-        base = shadow[names[0]] | shadow[names[1]] << 32
-        assert entry & ((1 << width) - 1) == base
-        assert entry >> width & 0xFFFF_FFFF == shadow[names[2]]
+        for part in ("base_low", "base_high", "limit"):
+            assert port.segments[part, number] == shadow[f"SEGMENT{number}_{part.upper()}"]
 
 
 @cocotb.test()

@@ -17,6 +17,7 @@ from weft.hdl.mesh import Mesh
 from weft.hdl.pe.integer import PE
 from weft.hdl.row import Row
 from weft.hdl.skew import BLOCK_SIZE, Skew, blocks
+from weft.hdl.tech.technology import simulation_model
 from weft.sim.bench.runner import run_bench
 
 # Above 16 the skew has several blocks, of equal sizes or not.
@@ -26,14 +27,25 @@ VERILATOR_SIZES = [(1, 1), (5, 7), (17, 3)]
 FULL_SIZES = [(12, 13), (32, 32), (64, 8), (8, 64), (33, 1), (1, 40), (35, 33), (17, 20)]
 
 
-def array(rows, cols):
+FAMILY_SIZES = [
+    ("ecp5", 3, 5, 7), ("ecp5", 4, 4, None), ("ecp5", 2, 3, 0), ("ice40", 4, 4, None),
+    ("ice40", 3, 5, 7), ("ice40", 2, 1, None), ("gowin", 3, 4, 5), ("nexus", 4, 3, None),
+    ("nexus", 5, 2, 3), ("xilinx7", 3, 4, None), ("generic", 3, 4, 6),
+]
+"""Family, rows, columns, multipliers in blocks."""
+
+
+def array(rows, cols, **technology):
     return SystolicArray(
-        rows=rows, cols=cols, partial_sum_width=Config(rows=rows, cols=cols).partial_sum_width
+        rows=rows,
+        cols=cols,
+        partial_sum_width=Config(rows=rows, cols=cols).partial_sum_width,
+        **technology,
     )
 
 
-def bench(rows, cols, simulator):
-    design = array(rows, cols)
+def bench(rows, cols, simulator, **technology):
+    design = array(rows, cols, **technology)
     parameters = {
         "rows": rows,
         "cols": cols,
@@ -46,6 +58,7 @@ def bench(rows, cols, simulator):
         test_module="bench_array",
         simulator=simulator,
         parameters=parameters,
+        sources=[simulation_model(design.family)],
     )
     assert result.tests >= 12
 
@@ -73,11 +86,28 @@ def test_array(size, chosen, request):
     bench(*size, chosen)
 
 
+@pytest.mark.parametrize("family_size", FAMILY_SIZES, ids=lambda size: "-".join(map(str, size)))
+def test_families(family_size, simulator):
+    family, rows, cols, multipliers = family_size
+    bench(rows, cols, simulator, family=family, multipliers=multipliers)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (16, 16), (200, 7)], ids=name)
 def test_latency(size):
     rows, cols = size
     assert array(rows, cols).latency == rows + cols + 2
     assert array(rows, cols).product_latency == 2
+
+
+@pytest.mark.parametrize(
+    ("family", "multipliers", "latency"),
+    [("ecp5", None, 5), ("ecp5", 5, 5), ("ecp5", 0, 4), ("ice40", None, 3), ("ice40", 5, 4),
+     ("nexus", None, 2), ("nexus", 11, 4), ("nexus", 12, 2), ("nexus", 0, 4)],
+)
+def test_latency_is_that_of_the_slowest_multiplier_in_use(family, multipliers, latency):
+    design = array(3, 4, family=family, multipliers=multipliers)
+    assert design.product_latency == latency
+    assert design.latency == 3 + 4 + latency
 
 
 def simulate(component, cycles, drive, check):
@@ -217,6 +247,7 @@ def test_text():
     assert sorted(modules) == [
         "weft_deskew_16x20",
         "weft_mesh",
+        "weft_multiplier",
         "weft_pe",
         "weft_row",
         "weft_skew_16x8",

@@ -29,8 +29,15 @@ ILLEGAL = [
     ("read_outstanding", 3, "the next power of two is 4"),
     ("write_outstanding", 0, "from 1 to 256"),
     ("queue_depth", 1, "from 2 to 64"),
-    ("vector_lanes", 4, "not in this configuration"),
-    ("vector_lanes", False, "must be 0"),
+    ("vector_lanes", 3, "one of 1, 2, 4, 8, 16, or 0 for no vector unit"),
+    ("vector_lanes", 65, "from 0 to 64"),
+    ("vector_lanes", False, "from 0 to 64"),
+    ("parameter_depth", 24, "the next power of two is 32"),
+    ("parameter_depth", 8192, "from 16 to 4096"),
+    ("requantize", "gemmlowp", "'tflite' or 'onnx'"),
+    ("family", "spartan", "one of generic, ecp5, ice40, gowin, nexus, xilinx7"),
+    ("multipliers", -1, "from 0 to 65536"),
+    ("multipliers", "all", "an integer"),
 ]
 
 
@@ -39,7 +46,7 @@ def test_illegal_values(name, value, message):
     with pytest.raises(ConfigurationError) as caught:
         Config(**{name: value})
     text = str(caught.value)
-    assert text.startswith(f"{name} must be") and message in text and str(value) in text
+    assert text.startswith(f"{name} must ") and message in text and str(value) in text
 
 
 def test_every_parameter_has_an_illegal_value():

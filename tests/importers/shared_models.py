@@ -48,3 +48,55 @@ def read_sample(key, name, shape):
     if path.suffix == ".u8":
         data = data ^ 0x80
     return data.view(np.int8).reshape(shape)
+
+
+def xor_reduction(values):
+    """The check sum of the autoencoder's goldens: bytes as C shifts them, with their signs.
+
+    Source: CFU-Playground, ``models/mlcommons_tiny_v01/anomd/anomd.c`` (uint32_xor_reduction).
+    """
+    wide = values.astype(np.int64) << (np.arange(values.size) % 4 * 8)
+    return int(np.bitwise_xor.reduce(wide) & 0xFFFFFFFF)
+
+
+def check_output(entry, output):
+    """Hold an output to TensorFlow Lite Micro and, where there is one, to the published golden."""
+    values = output.reshape(-1)
+    np.testing.assert_array_equal(values, np.array(entry["tflm_output"], np.int8))
+    golden = entry.get("upstream_golden")
+    if isinstance(golden, dict):
+        assert xor_reduction(values) == int(golden["xor32"], 16)
+    elif golden is not None:
+        np.testing.assert_array_equal(values, np.array(golden, np.int8))
+    if "label" in entry:
+        assert values.argmax() == entry["label"]
+
+
+def entries(key, shape):
+    """Name, input and expectations of every sample."""
+    for name, entry in samples(key).items():
+        yield name, read_sample(key, name, shape), entry
+
+
+def digits():
+    """The ten digits as the network takes them, by label."""
+    image = pytest.importorskip("PIL.Image")
+    arrays = []
+    for label in range(10):
+        file = models_folder() / "mnist" / f"sample{label}.png"
+        pixels = np.asarray(image.open(file).convert("L"), np.float32) / 255
+        arrays.append(((pixels - np.float32(0.1307)) / np.float32(0.3081)).astype(np.float32))
+    return arrays
+
+
+def shifted(arrays, reach):
+    """Copies moved by up to ``reach`` pixels each way, and their labels."""
+    background = arrays[0].min()
+    inputs, labels = [], []
+    for label, pixels in enumerate(arrays):
+        wide = np.pad(pixels, reach, constant_values=background)
+        for y in range(2 * reach + 1):
+            for x in range(2 * reach + 1):
+                inputs.append(wide[y : y + 28, x : x + 28].reshape(1, 1, 28, 28))
+                labels.append(label)
+    return inputs, labels

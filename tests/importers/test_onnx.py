@@ -6,59 +6,20 @@ import pytest
 from onnx_models import SIZE, integer_network, model, network
 
 onnx = pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper  # noqa: E402
-from onnxruntime import quantization as ort_quantization  # noqa: E402
+from onnx_oracle import FORMATS, INT8, UINT8, quantized, require_exact, session  # noqa: E402
 
 from weft.graph import ModelError  # noqa: E402
 from weft.importers.onnx import load_onnx, parse_onnx  # noqa: E402
 from weft.operators.interpreter import run  # noqa: E402
 
-UINT8, INT8 = ort_quantization.QuantType.QUInt8, ort_quantization.QuantType.QInt8
-FORMATS = {
-    "QDQ": ort_quantization.QuantFormat.QDQ, "QOperator": ort_quantization.QuantFormat.QOperator
-}
 MACS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
-
-
-class Reader(ort_quantization.CalibrationDataReader):
-    def __init__(self, samples):
-        self.samples = iter(samples)
-
-    def get_next(self):
-        return next(self.samples, None)
-
-
-def session(data):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-
-
-def quantized(float_model, path, **options):
-    rng = np.random.default_rng(7)
-    shape = (1, 3, SIZE, SIZE)
-    samples = [{"x": rng.normal(size=shape).astype(np.float32)} for _ in range(4)]
-    onnx.save(float_model, path / "float.onnx")
-    ort_quantization.quantize_static(
-        path / "float.onnx", path / "quantized.onnx", Reader(samples), **options
-    )
-    return path / "quantized.onnx"
 
 
 @pytest.fixture(autouse=True, scope="module")
 def exact_oracle():
-    """onnxruntime's products of uint8 and int8 saturate on x86 without dot product instructions."""
-    node = helper.make_node("MatMulInteger", ["x", "w"], ["y"])
-    source = model(
-        [node], {"w": np.full((64, 64), 127, np.int8)}, [("x", TensorProto.UINT8, [8, 64])],
-        [("y", TensorProto.INT32, [8, 64])],
-    )
-    x = np.full((8, 64), 255, np.uint8)
-    if (session(source.SerializeToString()).run(None, {"x": x})[0] != 255 * 127 * 64).any():
-        pytest.skip("onnxruntime's kernels for this processor saturate their sums")
+    require_exact()
 
 
 def compare(data, graph, inputs):
@@ -194,6 +155,33 @@ def test_binary_operators(kind, mapped, dtype, shape):
             for name, extent in zip("ab", shapes, strict=True)
         }
         compare(data, graph, inputs)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+@pytest.mark.parametrize("a, b, shapes", [
+    ("slow", "fast", ((1, 16, 64, 64), (1, 16, 64, 64))),
+    ("fast", "once", ((256, 256), (256, 1))), ("once", "fast", ((256, 1), (256, 256))),
+    ("slow", "once", ((256, 256), (1, 256))), ("once", "slow", ((1, 256), (256, 256))),
+    ("fast", "once", ((1, 16, 16, 256), (1, 16, 16, 1))),
+    ("fast", "once", ((1, 256, 8, 32), (256, 1, 1))),
+])
+def test_additions_of_every_pair(a, b, shapes, dtype):
+    """Sums in float32 are close to halfway between two integers for few pairs, so all are tried."""
+    rng = np.random.default_rng(6)
+    code = TensorProto.UINT8 if dtype == np.uint8 else TensorProto.INT8
+    codes = np.arange(256, dtype=np.uint8).view(dtype)
+    values = {"once": codes, "slow": np.repeat(codes, 256), "fast": np.tile(codes, 256)}
+    inputs = {"a": values[a].reshape(shapes[0]), "b": values[b].reshape(shapes[1])}
+    for _ in range(12):
+        zeros = rng.integers(0, 256, 3).astype(np.uint8).view(dtype)
+        scales = rng.uniform(0.005, 0.1, 3).astype(np.float32)
+        constants = {f"s{i}": scales[i] for i in range(3)} | {f"z{i}": zeros[i] for i in range(3)}
+        node = helper.make_node("QLinearAdd", ["a", "s0", "z0", "b", "s1", "z1", "s2", "z2"],
+                                ["y"], domain="com.microsoft")
+        source = model([node], constants, [("a", code, shapes[0]), ("b", code, shapes[1])],
+                       [("y", code, None)])
+        data = source.SerializeToString()
+        compare(data, parse_onnx(data), inputs)
 
 
 def test_quantize_linear_of_every_kind_of_number():

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks on verilated RTL: the outputs of the reference kernels, and cycles."""
 
+import dataclasses
+import itertools
+
 import numpy as np
 import pytest
 from graphs import GraphBuilder
-from shared_models import MODELS, model_path, read_sample, samples
+from shared_models import MODELS, check_output, entries, model_path
 
 import weft
 from weft.compiler.network import compile_network
 from weft.importers.tflite import load_tflite
 from weft.operators.checks import check_graph
+from weft.operators.interpreter import Interpreter
 
 
 def test_a_network_of_every_layer_kind():
@@ -37,17 +41,41 @@ def test_a_network_of_every_layer_kind():
     assert 0.5 * whole.cycles < estimated < 2 * whole.cycles
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("rows,cols", [(16, 16), (16, 8)])
-@pytest.mark.parametrize("key", MODELS)
-def test_models(key, rows, cols):
+def run_samples(key, rows, cols, count=None):
+    """Run samples of a model on RTL: all, or the first few."""
     graph = load_tflite(model_path(key))
     shape = graph.tensors[graph.inputs[0]].shape
     with weft.open("rtl", weft.Config(rows=rows, cols=cols)) as device:
-        for name in list(samples(key))[:2]:
-            result = device.run(graph, [read_sample(key, name, shape)])
-            expected = np.array(samples(key)[name]["tflm_output"], np.int8)
-            assert np.array_equal(result.outputs[0].reshape(-1), expected.reshape(-1)), name
-            assert result.cycles and result.utilization
+        for _, data, entry in itertools.islice(entries(key, shape), count):
+            result = device.run(graph, [data])
+            check_output(entry, result.outputs[0])
             estimated = compile_network(graph, device.config).estimated_cycles
             assert abs(estimated / result.cycles - 1) < 0.1, (estimated, result.cycles)
+            assert result.utilization == result.macs / (rows * cols * result.cycles)
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_trained_models(key):
+    run_samples(key, 16, 16, 2)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("rows,cols", [(16, 16), (16, 8), (8, 16)])
+@pytest.mark.parametrize("key", MODELS)
+def test_every_sample_of_the_trained_models(key, rows, cols):
+    run_samples(key, rows, cols)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("key", MODELS)
+def test_every_tensor_equals_the_simulator(key):
+    graph = load_tflite(model_path(key))
+    names = tuple(operator.outputs[0] for operator in graph.operators)
+    whole = dataclasses.replace(graph, outputs=names)
+    config = weft.Config(rows=16, cols=8)
+    _, data, _ = next(entries(key, graph.tensors[graph.inputs[0]].shape))
+    with weft.open("rtl", config) as device:
+        found = device.run(whole, data).outputs
+    expected = Interpreter(whole).run([data])
+    for name, output in zip(names, found, strict=True):
+        assert np.array_equal(output, expected[name]), name

@@ -7,11 +7,13 @@ import pytest
 import weft
 from weft.compiler.checker import check
 from weft.compiler.network.operations import DRAM, Operation
+from weft.compiler.network.pipeline import check_memory
 from weft.compiler.network.placement import Lifetime, Scratchpad, place_in_dram
 from weft.compiler.network.pooling import runs
 from weft.compiler.network.rescaling import find_rescaling
 from weft.compiler.network.synchronize import in_order, synchronize
 from weft.compiler.program import Program, SegmentNeed
+from weft.graph import ModelError
 from weft.hdl.isa import Memory, Opcode
 from weft.operators.pooling import divide_half_away
 
@@ -88,6 +90,16 @@ def test_places_in_dram_do_not_overlap_in_time():
     assert size < sum(item.size for item in items) / 2
 
 
+@pytest.mark.parametrize("constants, tensors, said", [
+    (1 << 32, 64, "constants and tensors take 4,294,967,360 bytes"),
+    (64, (1 << 32) + 1, "tensors take 4,294,967,297 bytes"), ((1 << 33), 64, "constants take"),
+])
+def test_segments_that_offsets_do_not_reach(constants, tensors, said):
+    with pytest.raises(ModelError, match=said):
+        check_memory(CONFIG, constants, tensors)
+    check_memory(CONFIG.replace(axi_address_width=40), 1 << 32, 1 << 32)
+
+
 def test_the_scratchpad_gives_ranges_that_do_not_overlap():
     random = np.random.default_rng(2)
     pad = Scratchpad(256)
@@ -102,13 +114,25 @@ def test_the_scratchpad_gives_ranges_that_do_not_overlap():
     assert first + size <= 256
 
 
+def test_what_is_read_at_one_time_lies_in_different_banks():
+    pad = Scratchpad(256)
+    assert pad.place("first", 60) == 0
+    second = pad.place("second", 60, [pad.used["first"]])
+    assert second == 196 and pad.largest_gap() == (60, 136), "and leaves one large gap"
+    assert pad.other_bank("second") == (0, 128)
+    assert pad.largest_gap_within((0, 128)) == (60, 68)
+    third = pad.place("third", 100, [pad.other_bank("second")])
+    assert third == 96, "as much in the second bank as there is"
+    assert pad.place("fourth", 37, [pad.used["first"]]) is None
+
+
 @pytest.mark.parametrize("count", [*range(1, 130), 255, 343, 1000, 49 * 49, 4096])
 def test_averages_are_exact_for_every_sum(count):
     def function(sums):
         return divide_half_away(sums, count)
 
     low, high = -128 * count, 127 * count
-    found = find_rescaling(function, low, high, 1 / count, "tflite")
+    found = find_rescaling(function, low, high, 1 / count)
     assert found is not None and found.legal
     values = np.arange(low, high + 1)
     assert np.array_equal(found.apply(values, "tflite"), function(values))

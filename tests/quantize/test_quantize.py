@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Post-training quantization: calibration, folding, accuracy of quantized networks."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
+from shared_models import digits, models_folder, shifted
 
 from weft.graph import Graph, ModelError, Operator, Quantization, Tensor
 from weft.operators.interpreter import run
@@ -15,14 +13,8 @@ from weft.quantize.conversion import quantize_weights
 from weft.quantize.fusion import fuse
 from weft.quantize.post_training import activation_quantization
 
-SHARED = Path(
-    os.environ.get("WEFT_SHARED", Path(__file__).resolve().parents[3] / "shared")
-)
-MNIST = SHARED / "models" / "onnx" / "mnist_cnn_pytorch_opset9.onnx"
+MNIST = "onnx/mnist_cnn_pytorch_opset9.onnx"
 FLOAT = np.dtype(np.float32)
-needs_models = pytest.mark.skipif(
-    not MNIST.exists(), reason=f"no models in {SHARED}; set WEFT_SHARED to the folder with them"
-)
 
 
 def constant(name, values):
@@ -180,38 +172,13 @@ def test_what_is_refused():
         accuracy(graph, samples(2), [1])
 
 
-def digits():
-    """The ten digits as the network takes them, by label."""
-    image = pytest.importorskip("PIL.Image")
-    arrays = []
-    for label in range(10):
-        file = SHARED / "models" / "mnist" / f"sample{label}.png"
-        pixels = np.asarray(image.open(file).convert("L"), np.float32) / 255
-        arrays.append(((pixels - np.float32(0.1307)) / np.float32(0.3081)).astype(np.float32))
-    return arrays
-
-
-def shifted(arrays, reach):
-    """Copies moved by up to ``reach`` pixels each way, and their labels."""
-    background = arrays[0].min()
-    inputs, labels = [], []
-    for label, pixels in enumerate(arrays):
-        wide = np.pad(pixels, reach, constant_values=background)
-        for y in range(2 * reach + 1):
-            for x in range(2 * reach + 1):
-                inputs.append(wide[y : y + 28, x : x + 28].reshape(1, 1, 28, 28))
-                labels.append(label)
-    return inputs, labels
-
-
-@needs_models
 @pytest.mark.parametrize("convention", ["tflite", "onnx"])
 @pytest.mark.parametrize("method", METHODS)
 def test_mnist_network(method, convention):
     pytest.importorskip("onnx")
     from weft.importers.onnx import load_onnx
 
-    graph = load_onnx(MNIST)
+    graph = load_onnx(models_folder() / MNIST)
     arrays = digits()
     calibration, _ = shifted(arrays, 1)
     result = quantize(graph, calibration[::3], method, True, convention)
@@ -226,9 +193,8 @@ def test_mnist_network(method, convention):
     assert many.after >= many.before - 5
 
 
-@needs_models
 def test_mnist_network_from_its_path():
     pytest.importorskip("onnx")
     calibration, _ = shifted(digits(), 0)
-    result = quantize(MNIST, calibration)
+    result = quantize(models_folder() / MNIST, calibration)
     assert accuracy(result, calibration, range(10)) == 10

@@ -14,7 +14,7 @@ from .mapping_convolution import map_convolution, map_depthwise, map_fully_conne
 from .mapping_elementwise import fuse_unary, is_unary, map_addition, map_unary
 from .mapping_pooling import map_pooling, map_reduction
 
-__all__ = ["BUILDERS", "Item", "kernels", "map_graph"]
+__all__ = ["BUILDERS", "MISSING", "Item", "kernels", "map_graph"]
 
 Item = Layer | HostOperator | Alias
 
@@ -34,6 +34,40 @@ BUILDERS: dict[str, Callable[[Mapper, Operator], Layer]] = {
     "REDUCE_MAX": map_reduction,
 }
 """What makes a layer of an operator, or refuses."""
+
+
+MISSING: dict[str, str] = {
+    **dict.fromkeys(("SOFTMAX", "LOG_SOFTMAX"),
+                    "sums exponentials over channels, and the vector unit has no exponential"),
+    **dict.fromkeys(("BATCH_TO_SPACE_ND", "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE",
+                     "GATHER", "MIRROR_PAD", "ONNX_FLIP_SIGN", "ONNX_REINTERPRET", "PACK",
+                     "RESIZE_NEAREST_NEIGHBOR", "SLICE", "SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH",
+                     "SPLIT", "SPLIT_V", "STRIDED_SLICE", "TRANSPOSE", "UNPACK"),
+                    "only moves or relabels bytes"),
+    **dict.fromkeys(("PAD", "PADV2"), "is not in front of convolutions alone, which would pad"),
+    "BATCH_MATMUL": "multiplies by a computed matrix or several, and the array by one constant one",
+    "MUL": "multiplies two computed tensors, and the vector unit multiplies by constants",
+    **dict.fromkeys(("MAXIMUM", "MINIMUM", "PRELU"),
+                    "selects between two tensors, and the vector unit does so only with a single "
+                    "constant"),
+    **dict.fromkeys(("ARG_MAX", "ARG_MIN"), "finds places, and the vector unit only values"),
+    **dict.fromkeys(("ONNX_CONV_INTEGER", "ONNX_DEQUANTIZE_LINEAR", "ONNX_MATMUL_INTEGER",
+                     "ONNX_DYNAMIC_QUANTIZE_LINEAR", "ONNX_QLINEAR_CONV", "ONNX_QLINEAR_MATMUL",
+                     "ONNX_QUANTIZE_LINEAR"),
+                    "its weights, scales or zero points are computed, and the accelerator needs "
+                    "them when it compiles"),
+}
+"""Why the accelerator lacks a kind of operator."""
+
+
+def _missing(mapper: Mapper, operator: Operator) -> str:
+    """Why there is no operation for an operator."""
+    operands = [item for item in mapper.graph.operands(operator) if item is not None]
+    if operator.kind in MISSING and operator.kind.startswith("ONNX_"):
+        return MISSING[operator.kind]
+    if any(item.dtype.kind == "f" for item in [*operands, *mapper.graph.results(operator)]):
+        return "has floating-point operands or results, and the accelerator computes integers"
+    return MISSING.get(operator.kind, "the accelerator has no such operation")
 
 
 def _refuse_sizes(config: Config, layer: Layer) -> None:
@@ -60,12 +94,13 @@ def _layer(mapper: Mapper, operator: Operator) -> Layer:
         raise Refusal(operator.unsupported)
     unary = is_unary(mapper, operator)
     if operator.kind not in BUILDERS and not unary:
-        raise Refusal("the accelerator has no such operation")
+        raise Refusal(_missing(mapper, operator))
     if not config.lanes:
         raise Refusal("the accelerator has no vector unit")
-    tensors = [*mapper.graph.operands(operator)[:1], *mapper.graph.results(operator)]
-    if any(tensor is None or tensor.dtype.name != "int8" for tensor in tensors):
-        raise Refusal("is not an int8 operator")
+    for tensor in [*mapper.graph.operands(operator)[:1], *mapper.graph.results(operator)]:
+        if tensor is None or tensor.dtype.name != "int8":
+            found = "nothing" if tensor is None else tensor.dtype.name
+            raise Refusal(f"has {found} where the accelerator's layers have int8")
     try:
         layer = (map_unary if unary else BUILDERS[operator.kind])(mapper, operator)
     except (ModelError, ArithmeticError, LookupError, TypeError) as error:

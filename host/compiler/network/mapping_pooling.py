@@ -6,9 +6,12 @@ from __future__ import annotations
 import numpy as np
 
 from ...graph import Operator
+from ...operators.onnx_pooling import average_of_sums
 from ...operators.pooling import divide_half_away
 from ...operators.reduction import mean_multiplier, reduction_axes
+from ...operators.registry import Call
 from ...operators.rescale import activation_range, quantize_multiplier
+from .float_rescaling import find_average
 from .forms import Form, form_of
 from .layers import Pooling
 from .mapper import Mapper, Refusal
@@ -26,8 +29,10 @@ def map_pooling(mapper: Mapper, operator: Operator) -> Pooling:
     call = mapper.call(operator)
     if tuple(call.attribute("dilation", (1, 1))) != (1, 1):
         raise Refusal("has a dilated window")
-    call.same_type(call.input(0), call.output)
     average = operator.kind == "AVERAGE_POOL_2D"
+    floating = average and mapper.graph.convention == "onnx"
+    if not floating:
+        call.same_type(call.input(0), call.output)
     pads, window = call.attribute("pads"), tuple(call.attribute("filter"))
     layer = Pooling(
         operator.name, [operator], (mapper.name(operator, 0),), operator.outputs[0],
@@ -38,8 +43,6 @@ def map_pooling(mapper: Mapper, operator: Operator) -> Pooling:
     )
     if not average:
         return layer
-    if mapper.graph.convention != "tflite":
-        raise Refusal("averages in float32, in the order of the window")
     mapper.require_convention()
     if window[0] * window[1] > _LARGEST:
         raise Refusal(f"averages {window[0] * window[1]} elements, more than {_LARGEST}")
@@ -48,15 +51,40 @@ def map_pooling(mapper: Mapper, operator: Operator) -> Pooling:
                                 layer.before[axis], layer.source[1 + axis])}
         for axis in (0, 1)
     ]
-    for count in sorted({y * x for y in sizes[0] for x in sizes[1]}):
+    counts = sorted({y * x for y in sizes[0] for x in sizes[1]})
+    if floating:
+        layer.zero_point, layer.clamp = call.output.zero_point, (-128, 127)
+        divisor = window[0] * window[1] if call.attribute("count_include_pad", False) else None
+        layer.rescalings = {count: _float_average(call, count, divisor or count)
+                            for count in counts}
+        return layer
+    for count in counts:
         found = find_rescaling(
             lambda sums, count=count: divide_half_away(sums, count),  # type: ignore[misc]
-            -128 * count, 127 * count, 1 / count, mapper.config.requantize,
+            -128 * count, 127 * count, 1 / count,
         )
         if found is None:
             raise Refusal(f"no multiplier divides all sums of {count} elements exactly")
         layer.rescalings[count] = found
     return layer
+
+
+def _float_average(call: Call, taps: int, count: int) -> Rescaling:
+    """The rescaling of the sum of ``taps`` integers that averages them as float32 does."""
+    if not taps:
+        raise Refusal("has a window that lies in the padding")
+    wanted = average_of_sums(call, taps, count)
+    if wanted is None:
+        raise Refusal(
+            f"averages {taps} elements in float32, and some sums are so close to halfway between "
+            "two results that the roundings on the way decide"
+        )
+    x, y = call.input(0), call.output
+    ratio = float(np.float32(x.scale)) / float(np.float32(y.scale)) / count
+    found = find_average(wanted, -128 * taps, ratio, -x.zero_point * taps, y.zero_point)
+    if found is None:
+        raise Refusal(f"no multiplier divides all sums of {taps} elements as float32 does")
+    return found
 
 
 def map_reduction(mapper: Mapper, operator: Operator) -> Pooling:

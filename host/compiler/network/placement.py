@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Lifetime", "Scratchpad", "place_in_dram"]
+__all__ = ["Lifetime", "Range", "Scratchpad", "place_in_dram"]
 
 DRAM_ALIGNMENT = 64
+
+Range = tuple[int, int]
+"""First word and end."""
 
 
 class Scratchpad:
     """Words of the activation scratchpad in use.
+
+    It has two banks. The vector unit waits while MATMUL reads the bank that it wants to read, so
+    what both read at one time had better lie in different banks.
 
     Parameters
     ----------
@@ -22,12 +28,14 @@ class Scratchpad:
 
     def __init__(self, depth: int) -> None:
         self.depth = depth
-        self.used: dict[str, tuple[int, int]] = {}
+        self.half = depth // 2
+        self.used: dict[str, Range] = {}
         self.head = 0
 
-    def gaps(self) -> list[tuple[int, int]]:
+    def gaps(self) -> list[Range]:
         """Free ranges (first, end)."""
-        result, low = [], 0
+        result: list[Range] = []
+        low = 0
         for first, end in sorted(self.used.values()):
             if first > low:
                 result.append((low, first))
@@ -36,20 +44,45 @@ class Scratchpad:
             result.append((low, self.depth))
         return result
 
-    def place(self, name: str, size: int) -> int | None:
-        """Reserve ``size`` words after those reserved last, or None if there is no gap."""
-        starts = []
+    def place(self, name: str, size: int, avoid: Sequence[Range] = ()) -> int | None:
+        """Reserve words, or None if there is no gap.
+
+        Parameters
+        ----------
+        size : int
+            Words.
+        avoid : sequence of Range
+            Words that are read while these are: the bank with fewer of them is better, and there
+            the place that leaves the largest gap. Without, the words follow those reserved last.
+        """
+        starts: set[int] = set()
         for first, end in self.gaps():
-            if first < self.head < end and end - self.head >= size:
-                starts.append(self.head)
-            if end - first >= size:
-                starts.append(first)
+            inside = (first, self.head, self.half, self.half - size, end - size)
+            starts.update(start for start in inside if first <= start <= end - size)
         if not starts:
             return None
-        start = min(starts, key=lambda first: (first < self.head, first))
+
+        def cost(start: int) -> tuple[int, int, bool, int]:
+            words = start, start + size
+            shared = sum(self._shared(words, other) for other in avoid)
+            left = self._largest([
+                piece for first, end in self.gaps()
+                for piece in ((first, min(end, start)), (max(first, start + size), end))
+            ])[1] if avoid else 0
+            return shared, -left, start < self.head, start
+
+        start = min(starts, key=cost)
         self.used[name] = (start, start + size)
         self.head = start + size
         return start
+
+    def _shared(self, one: Range, other: Range) -> int:
+        """How often reads of two ranges meet in a bank: products of their words in each."""
+        total = 0
+        for low, high in ((0, self.half), (self.half, self.depth)):
+            words = [max(0, min(end, high) - max(first, low)) for first, end in (one, other)]
+            total += words[0] * words[1]
+        return total
 
     def free(self, name: str) -> None:
         """Give a range back."""
@@ -57,8 +90,24 @@ class Scratchpad:
 
     def largest_gap(self) -> tuple[int, int]:
         """First word and size of the largest free range."""
-        first, end = max(self.gaps(), key=lambda gap: (gap[1] - gap[0], -gap[0]), default=(0, 0))
-        return first, end - first
+        return self._largest(self.gaps())
+
+    def other_bank(self, name: str) -> Range:
+        """Words of the bank that has less of what was reserved."""
+        first, end = self.used[name]
+        if min(end, self.half) - first > end - max(first, self.half):
+            return self.half, self.depth
+        return 0, self.half
+
+    def largest_gap_within(self, words: Range) -> tuple[int, int]:
+        """First word and size of the largest free range among some words."""
+        return self._largest([(max(first, words[0]), min(end, words[1]))
+                              for first, end in self.gaps()])
+
+    @staticmethod
+    def _largest(gaps: list[Range]) -> tuple[int, int]:
+        first, end = max(gaps, key=lambda gap: (gap[1] - gap[0], -gap[0]), default=(0, 0))
+        return (first, end - first) if end > first else (0, 0)
 
 
 @dataclass(frozen=True)

@@ -105,23 +105,21 @@ def find_rescaling(
     low: int,
     high: int,
     ratio: float,
-    convention: str,
     bias: int = 0,
 ) -> Rescaling | None:
-    """Parameters that compute ``function`` for every integer from ``low`` to ``high``, or None.
+    """Fixed-point parameters that compute ``function`` for every integer in a range, or None.
 
     Parameters
     ----------
     function : callable
         What to compute, close to ``ratio`` times its argument plus ``bias``.
+    low, high : int
+        The range.
     ratio : float
         Positive.
     """
     values = np.arange(low, high + 1, dtype=np.int64)
     wanted = function(values)
-    if convention == "onnx":
-        found = Rescaling.float_scale(bias, np.float32(ratio))
-        return found if np.array_equal(found.apply(values, convention), wanted) else None
     multiplier, shift = quantize_multiplier(ratio)
     room = 30 - max(abs(low + bias), abs(high + bias), 1).bit_length()
     for left in sorted({max(0, room), *range(max(0, room) + 1)}, reverse=True):
@@ -134,6 +132,6 @@ def find_rescaling(
                 wrap(np.array([bias])), wrap(np.array([multiplier + change])),
                 np.array([left]), np.array([left - shift]),
             )
-            if np.array_equal(found.apply(values, convention), wanted):
+            if np.array_equal(found.apply(values, "tflite"), wanted):
                 return found
     return None

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from .emitter import Emitter
 from .forms import View
 from .layers import Addition, Convolution, Layer, Pooling
 from .operations import Operation
-from .placement import Scratchpad
+from .placement import Range, Scratchpad
 from .pooling import PoolingEmitter
 from .synchronize import in_order, synchronize
 from .tiles import NoSpaceError, Source, Target
@@ -106,7 +106,7 @@ class StepCompiler:
 
     # Where tensors are.
 
-    def _target(self, layer: Layer) -> Target:
+    def _target(self, layer: Layer, avoid: Sequence[Range] = ()) -> Target:
         root, form = layer.output, layer.result
         tensor = self.uses.mapper.graph.tensors[root]
         fill = 0 if tensor.quantization is None else tensor.zero_point
@@ -119,7 +119,10 @@ class StepCompiler:
             )
             shape = View(0, -(-form.channels // self.config.rows), 0, -top, -left,
                          form.height + top + bottom, form.width + left + right, form.batch)
-            base = self.scratchpad.place(root, shape.size)
+            base = self.scratchpad.place(root, shape.size, [*avoid, *(
+                self.scratchpad.used[rival] for rival in sorted(self.uses.rivals.get(root, ()))
+                if rival in self.scratchpad.used
+            )])
             if base is not None:
                 view = replace(shape, base=base)
                 padded = shape.height > form.height or shape.width > form.width
@@ -171,23 +174,26 @@ class StepCompiler:
         ):
             return False
         before = dict(self.views), dict(self.scratchpad.used), self.scratchpad.head
-        target = self._target(second)
-        base, room = self.scratchpad.largest_gap()
+        source = self.uses.mapper.root(first.inputs[0])
+        beside = [self.scratchpad.other_bank(source)] if source in self.views else []
+        target = self._target(second, beside)
         between = Target(first.result, None, None, first.zero_point)
-        share = room // 2
-        try:
-            runner = self._convolution(first, between, base, share)
-            follower = self._vector(second, target, base + share, room - share,
-                                    runner.plan.height, {root: between})
-        except NoSpaceError:
-            follower = None
-        if follower is None or follower.tile.height != runner.plan.height or (
-            follower.tile.width < second.result.width or len(follower.words) > 1
-        ):
-            self.views, self.scratchpad.used, self.scratchpad.head = before
-            return False
-        self._interleave(runner, follower, self.layers.index(first))
-        return True
+        gaps = [self.scratchpad.largest_gap_within(words) for words in beside]
+        for base, room in (*gaps, self.scratchpad.largest_gap()):
+            share = room // 2
+            try:
+                runner = self._convolution(first, between, base, share)
+                follower = self._vector(second, target, base + share, room - share,
+                                        runner.plan.height, {root: between})
+            except NoSpaceError:
+                continue
+            if follower.tile.height == runner.plan.height and len(follower.words) == 1 and (
+                follower.tile.width >= second.result.width
+            ):
+                self._interleave(runner, follower, self.layers.index(first))
+                return True
+        self.views, self.scratchpad.used, self.scratchpad.head = before
+        return False
 
     def _interleave(self, runner: ConvolutionEmitter, follower: VectorEmitter,
                     number: int) -> None:

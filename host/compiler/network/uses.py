@@ -96,6 +96,11 @@ class Uses:
         From mapping the graph.
     steps : list of Step
         The model.
+
+    Attributes
+    ----------
+    rivals : dict of str to set of str
+        Per root: those that another unit reads at the same time.
     """
 
     def __init__(self, mapper: Mapper, steps: Sequence[Step]) -> None:
@@ -115,7 +120,21 @@ class Uses:
                 for operand in step.host.operator.inputs:
                     if operand is not None and not mapper.graph.tensors[operand].constant:
                         self.host.setdefault(mapper.root(operand), []).append(step.time)
+        self.rivals: dict[str, set[str]] = {}
+        for step in steps:
+            for group in step.groups:
+                self._add_rivals(group)
         self.outputs = {mapper.root(name) for name in mapper.graph.outputs}
+
+    def _add_rivals(self, group: Group) -> None:
+        """What the array reads, against what the vector unit reads beside it."""
+        first, last = group.layers[0], group.layers[-1]
+        if first is last or not isinstance(first, Convolution):
+            return
+        for name in last.inputs:
+            pair = self.mapper.root(first.inputs[0]), self.mapper.root(name)
+            self.rivals.setdefault(pair[0], set()).add(pair[1])
+            self.rivals.setdefault(pair[1], set()).add(pair[0])
 
     def on_chip(self, root: str) -> list[Use]:
         """Uses that can read a tensor where the accelerator has just computed it."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boards, and the flow from Verilog to a bitstream."""

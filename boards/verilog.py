@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Verilog of a generic board."""
+
+from __future__ import annotations
+
+from ..generators.verilog import emit
+from ..hdl.config import Config
+from ..hdl.link.baud import Baud
+from .top import BoardTop
+
+__all__ = ["BOARD_MODULE", "board_verilog"]
+
+BOARD_MODULE = "weft_board"
+
+
+def board_verilog(
+    config: Config, *, clock_hz: int, baud: int, memory_bytes: int, single_port: bool = False
+) -> str:
+    """Verilog of a board with ports ``clk``, ``rst``, ``uart_rx``, ``uart_tx`` and ``leds``.
+
+    Parameters
+    ----------
+    config : Config
+        The accelerator.
+    clock_hz : int
+        Frequency of ``clk``.
+    baud : int
+        Baud rate of the host link.
+    memory_bytes, single_port
+        As in `BoardTop`.
+    """
+    top = BoardTop(
+        config, baud=Baud(clock_hz, baud), memory_bytes=memory_bytes, single_port=single_port
+    )
+    return emit(top, BOARD_MODULE)

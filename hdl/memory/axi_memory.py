@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""On-chip memory behind an AXI4 port."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In
+from amaranth.utils import exact_log2
+
+from ..bus import AXI_BURST_INCR, AXI4ReadSignature, AXI4WriteSignature
+
+__all__ = ["AXIMemory"]
+
+AXI_OKAY, AXI_SLVERR, AXI_DECERR = 0b00, 0b10, 0b11
+PAGE_BYTES = 4096
+"""No burst crosses a multiple of this (IHI 0022, A3.4.1)."""
+
+
+class AXIMemory(wiring.Component):
+    """An AXI4 subordinate that keeps its data in block RAM.
+
+    Incrementing bursts of any length and beat size, with byte strobes; one beat a cycle, and one
+    cycle without a beat between bursts. Reads and writes are independent of each other. A write
+    burst is answered in the cycle after its last beat, the first beat of a read comes three cycles
+    after its address. A burst outside the memory gets DECERR, one that does not increment SLVERR;
+    neither changes anything.
+
+    A read in the cycle of a write to the same word waits, as a block RAM need not define it. With
+    ``single_port`` every read waits for every write, and one port serves both: that is what the
+    large memories of iCE40 UltraPlus have.
+
+    Parameters
+    ----------
+    size : int
+        Bytes, a power of two of at least 4096.
+    address_width, data_width : int
+        Of the AXI4 port.
+    single_port : bool
+        Whether the memory reads or writes in a cycle, not both.
+
+    Members
+    -------
+    read : In(AXI4ReadSignature)
+    write : In(AXI4WriteSignature)
+
+    Raises
+    ------
+    ValueError
+        If ``size`` is out of range.
+    """
+
+    def __init__(
+        self, *, size: int, address_width: int, data_width: int, single_port: bool = False
+    ) -> None:
+        if size < PAGE_BYTES or size & (size - 1) or size > 1 << address_width:
+            raise ValueError(
+                f"size must be a power of two from {PAGE_BYTES} to {1 << address_width} bytes, "
+                f"not {size!r}"
+            )
+        self.size = size
+        self.address_width = address_width
+        self.data_width = data_width
+        self.single_port = single_port
+        widths = {"address_width": address_width, "data_width": data_width}
+        super().__init__(
+            {"read": In(AXI4ReadSignature(**widths)), "write": In(AXI4WriteSignature(**widths))}
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        lanes = self.data_width // 8
+        ram = memory.Memory(shape=self.data_width, depth=self.size // lanes, init=[])
+        m.submodules.ram = ram
+        write_port = ram.write_port(granularity=8)
+        read_port = ram.read_port(domain="sync")
+        word = slice(exact_log2(lanes), exact_log2(self.size))
+
+        write_address = self._write(m, write_port)
+        read_enable, read_address = Signal(), Signal(exact_log2(self.size))
+        writing = Signal()
+        m.d.comb += [
+            writing.eq(write_port.en.any()),
+            write_port.addr.eq(write_address[word]),
+            write_port.data.eq(self.write.wdata),
+        ]
+        # The comparison also proves to synthesis that the ports never collide.
+        collides = writing
+        address = read_address[word]
+        if self.single_port:
+            address = Mux(writing, write_address[word], address)
+        else:
+            collides = writing & (write_address[word] == address)
+        m.d.comb += [read_port.addr.eq(address), read_port.en.eq(read_enable & ~collides)]
+        self._read(m, read_port.data, read_enable, read_address, collides)
+        return m
+
+    def _response(self, address: Any, burst: Any) -> Any:
+        outside = address[exact_log2(self.size) :].any()
+        return Mux(outside, AXI_DECERR, Mux(burst == AXI_BURST_INCR, AXI_OKAY, AXI_SLVERR))
+
+    def _next(self, address: Any, size: Any) -> Any:
+        """The address of the beat that follows: beats after the first are aligned."""
+        largest = exact_log2(self.data_width // 8)
+        step = Cat(size == n for n in range(largest + 1))
+        beyond = Cat(size > n for n in range(largest))
+        return Cat(address[:largest] & ~beyond, address[largest:]) + step
+
+    def _write(self, m: Module, port: Any) -> Any:
+        bus = self.write
+        active, full = Signal(), Signal()
+        response = Signal(2)
+        identity = Signal.like(bus.awid)
+        address = Signal(exact_log2(self.size))
+        size = Signal(3)
+        m.d.comb += [
+            bus.awready.eq(~active),
+            bus.wready.eq(active & ~full),
+            full.eq(bus.bvalid & ~bus.bready),
+        ]
+        with m.If(~active):
+            m.d.sync += [
+                active.eq(bus.awvalid),
+                address.eq(bus.awaddr),
+                size.eq(bus.awsize),
+                identity.eq(bus.awid),
+                response.eq(self._response(bus.awaddr, bus.awburst)),
+            ]
+        with m.If(bus.bready):
+            m.d.sync += bus.bvalid.eq(0)
+        with m.If(bus.wvalid & bus.wready):
+            with m.If(response == AXI_OKAY):
+                m.d.comb += port.en.eq(bus.wstrb)
+            m.d.sync += address.eq(self._next(address, size))
+            with m.If(bus.wlast):
+                m.d.sync += [
+                    active.eq(0),
+                    bus.bvalid.eq(1),
+                    bus.bresp.eq(response),
+                    bus.bid.eq(identity),
+                ]
+        return address
+
+    def _read(self, m: Module, data: Any, enable: Any, address: Any, collides: Any) -> None:
+        """Two stages behind the address: the RAM's own register, and that of the port."""
+        bus = self.read
+        active = Signal()
+        left, size = Signal(8), Signal(3)
+        response = Signal(2)
+        identity = Signal.like(bus.arid)
+        advance = Signal()
+        issue = Signal()
+        fetched = {
+            "valid": Signal(), "last": Signal(), "resp": Signal(2), "id": Signal.like(bus.rid)
+        }
+        m.d.comb += [
+            bus.arready.eq(~active),
+            advance.eq(~bus.rvalid | bus.rready),
+            enable.eq(active & advance),
+            issue.eq(enable & ~collides),
+        ]
+        with m.If(~active):
+            m.d.sync += [
+                active.eq(bus.arvalid),
+                address.eq(bus.araddr),
+                left.eq(bus.arlen),
+                size.eq(bus.arsize),
+                identity.eq(bus.arid),
+                response.eq(self._response(bus.araddr, bus.arburst)),
+            ]
+        with m.Elif(issue):
+            m.d.sync += [
+                address.eq(self._next(address, size)),
+                left.eq(left - 1),
+                active.eq(left != 0),
+            ]
+        with m.If(advance):
+            m.d.sync += [
+                fetched["valid"].eq(issue),
+                fetched["last"].eq(left == 0),
+                fetched["resp"].eq(response),
+                fetched["id"].eq(identity),
+                bus.rdata.eq(data),
+            ]
+            m.d.sync += [getattr(bus, f"r{name}").eq(value) for name, value in fetched.items()]

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The multiplier that every synthesizer can map: one multiplication between registers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from amaranth.hdl import Module, Signal, signed
+
+from .multiplier import Multiplier
+
+__all__ = ["GenericMultiplier"]
+
+
+class GenericMultiplier(Multiplier):
+    """A multiplication between registers, left to the synthesizer.
+
+    Cost: what the synthesizer makes of it. Operand and product registers fit most multiplier
+    blocks. Parameters and members are those of `Multiplier`.
+    """
+
+    latency: ClassVar[int] = 2
+
+    def elaborate(self, platform: Any) -> Module:
+        """Build three registers around the multiplication."""
+        m = Module()
+        activation = Signal(signed(self.activation_width), reset_less=True)
+        weight = Signal(signed(self.weight_width), reset_less=True)
+        product = Signal(signed(self.activation_width + self.weight_width), reset_less=True)
+        m.d.sync += [activation.eq(self.activation_i), product.eq(activation * weight)]
+        with m.If(self.load_i):
+            m.d.sync += weight.eq(self.weight_i)
+        m.d.comb += [self.activation_o.eq(activation), self.product_o.eq(product)]
+        return m

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every multiplier of a processing element does, whatever it is made of."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from amaranth.hdl import signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["Multiplier"]
+
+
+class Multiplier(wiring.Component):
+    """A multiplier with its operand registers: the base class of those of each family.
+
+    ::
+
+        activation_i --> [activation] --+--------------> activation_o
+                                        |
+                                        x --> [ ... ] --> product_o
+                                        |
+        weight_i ------> [weight] ------'
+                            | load_i
+
+    The activation and the weight enter their registers together. An activation that comes with
+    ``load_i`` is the first to be multiplied by the ``weight_i`` of its cycle. There is one product
+    a cycle, and no register has a reset.
+
+    A block of several multipliers has several *lanes*: as many products, of one activation that
+    passes the lanes one cycle after the other. Its ports other than ``activation_i`` are then
+    ``data.ArrayLayout`` of what is said below, lane 0 the first to get the activation.
+
+    Parameters
+    ----------
+    activation_width : int
+        Bits of a two's complement activation.
+    weight_width : int
+        Bits of a two's complement weight.
+
+    Members
+    -------
+    activation_i : In(signed(activation_width))
+    load_i : In(1)
+        The weight register takes ``weight_i``.
+    weight_i : In(signed(weight_width))
+    activation_o : Out(signed(activation_width))
+        ``activation_i`` one cycle later.
+    product_o : Out(signed(activation_width + weight_width))
+        ``latency`` cycles after its activation.
+
+    Raises
+    ------
+    ValueError
+        If a width is below 2 or more than the block takes.
+    """
+
+    latency: ClassVar[int]
+    """Cycles from ``activation_i`` to ``product_o`` of the same lane."""
+
+    lanes: ClassVar[int] = 1
+    """Products a cycle."""
+
+    kind: ClassVar[str] = ""
+    """End of the module's name, for other than a family's usual multiplier."""
+
+    widest: ClassVar[int | None] = None
+    """Bits of the widest operand, if there is a limit."""
+
+    def __init__(self, *, activation_width: int = 8, weight_width: int = 8) -> None:
+        self.check_widths(activation_width, weight_width)
+        self.activation_width = activation_width
+        self.weight_width = weight_width
+        activation, weight = signed(activation_width), signed(weight_width)
+        product, load = signed(activation_width + weight_width), 1
+        if self.lanes > 1:
+            layout = data.ArrayLayout
+            super().__init__(
+                {
+                    "activation_i": In(activation),
+                    "load_i": In(layout(load, self.lanes)),
+                    "weight_i": In(layout(weight, self.lanes)),
+                    "activation_o": Out(layout(activation, self.lanes)),
+                    "product_o": Out(layout(product, self.lanes)),
+                }
+            )
+            return
+        super().__init__(
+            {
+                "activation_i": In(activation),
+                "load_i": In(load),
+                "weight_i": In(weight),
+                "activation_o": Out(activation),
+                "product_o": Out(product),
+            }
+        )
+
+    @classmethod
+    def check_widths(cls, activation_width: int, weight_width: int) -> None:
+        """Raise ``ValueError`` if the multiplier does not take operands of these widths."""
+        for name, width in (("activation_width", activation_width), ("weight_width", weight_width)):
+            if width < 2:
+                raise ValueError(f"{name} must be at least 2, not {width!r}")
+            if cls.widest is not None and width > cls.widest:
+                raise ValueError(
+                    f"{name} must be at most {cls.widest} for {cls.__name__}, not {width!r}"
+                )
+
+    @property
+    def module_name(self) -> str:
+        """Name of the emitted module."""
+        return f"weft_multiplier{self.kind}"

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The segment table, as LOAD and STORE each keep it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, unsigned
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import SEGMENT_COUNT
+
+__all__ = ["SEGMENT_WRITE_LAYOUT", "SegmentTable"]
+
+SEGMENT_WRITE_LAYOUT = data.StructLayout(
+    {
+        "base_low": unsigned(1),
+        "base_high": unsigned(1),
+        "limit": unsigned(1),
+        "number": range(SEGMENT_COUNT),
+        "data": unsigned(32),
+    }
+)
+"""A write into the tables: which part of segment ``number`` becomes ``data``, if any."""
+
+
+class SegmentTable(wiring.Component):
+    """Base and limit of every segment, in distributed memory.
+
+    A unit looks at one segment at a time, so a copy in memory for each unit takes the place of
+    eight pairs of registers and a multiplexer as wide as an address.
+
+    Parameters
+    ----------
+    address_width : int
+        Bits of a DRAM address.
+
+    Members
+    -------
+    write : In(SEGMENT_WRITE_LAYOUT)
+        Written at the end of the cycle. Contents survive a reset and are undefined before the
+        first write.
+    number : In(range(8))
+        The segment looked up.
+    base : Out(address_width)
+    limit : Out(32)
+        Those of segment ``number``, in the same cycle.
+    """
+
+    def __init__(self, *, address_width: int) -> None:
+        self.address_width = address_width
+        super().__init__(
+            {
+                "write": In(SEGMENT_WRITE_LAYOUT),
+                "number": In(range(SEGMENT_COUNT)),
+                "base": Out(address_width),
+                "limit": Out(32),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        parts = [("base_low", self.base[:32]), ("limit", self.limit)]
+        if self.address_width > 32:
+            parts.append(("base_high", self.base[32:]))
+        for name, output in parts:
+            storage = memory.Memory(shape=len(output), depth=SEGMENT_COUNT, init=[])
+            m.submodules[name] = storage
+            write, read = storage.write_port(), storage.read_port(domain="comb")
+            m.d.comb += [
+                write.en.eq(self.write[name]),
+                write.addr.eq(self.write.number),
+                write.data.eq(self.write.data),
+                read.addr.eq(self.number),
+                output.eq(read.data),
+            ]
+        return m

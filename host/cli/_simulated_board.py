@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A simulated board, and its UART on a pseudo-terminal."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import select
+import threading
+import time
+import tty
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from ..boards import top, verilog
+from ..boards.verilog import BOARD_MODULE, board_verilog
+from ..hdl.config import Config
+from ..hdl.tech.technology import simulation_model
+from ..sim.line_noise import Noise
+from ..sim.rtl.board import VerilatedBoard
+from ..sim.rtl.design import cached_verilog
+
+__all__ = ["BoardTerminal", "simulated_board"]
+
+CHUNK_CYCLES = 1_000
+"""Cycles between two looks at the terminal: a few milliseconds."""
+
+LINGER_SECONDS = 1.0
+"""A board that nobody talks to runs on for so long at full speed, then slowly."""
+
+IDLE_SECONDS = 0.02
+
+
+def simulated_board(
+    config: Config,
+    *,
+    clock_hz: int,
+    baud: int,
+    memory_bytes: int,
+    single_port: bool = False,
+    seed: int = 0,
+    trace: Path | None = None,
+) -> VerilatedBoard:
+    """The generic board, compiled; see `BoardTop` and `VerilatedBoard`."""
+    settings = {
+        "clock_hz": clock_hz, "baud": baud, "memory_bytes": memory_bytes, "single_port": single_port
+    }
+    sources = inspect.getsource(top) + inspect.getsource(verilog)
+    text = cached_verilog(
+        f"board {settings} {config.to_yaml()} {sources}",
+        lambda: board_verilog(
+            config, clock_hz=clock_hz, baud=baud, memory_bytes=memory_bytes, single_port=single_port
+        )
+        + simulation_model(config.family),
+    )
+    return VerilatedBoard(
+        text, BOARD_MODULE, cycles_per_bit=clock_hz / baud, seed=seed, trace=trace
+    )
+
+
+class BoardTerminal:
+    """Serves a simulated board's UART on a pseudo-terminal.
+
+    Parameters
+    ----------
+    board : VerilatedBoard
+        The board.
+    noise : Noise or None
+        What happens to bytes on the line, both ways.
+
+    Attributes
+    ----------
+    name : str
+        The terminal to open, as one would open the board's serial port.
+    """
+
+    def __init__(self, board: VerilatedBoard, noise: Noise | None = None) -> None:
+        self.board = board
+        self._noise: Callable[[bytes], bytes] = noise or bytes
+        # The board's end stays open here, so that clients may come and go.
+        self._ours, self._theirs = os.openpty()
+        tty.setraw(self._theirs)
+        os.set_blocking(self._ours, False)
+        self.name = os.ttyname(self._theirs)
+
+    def serve(self, stop: threading.Event) -> None:
+        """Run the board until ``stop`` is set."""
+        active = time.monotonic()
+        while not stop.is_set():
+            idle = time.monotonic() > active + LINGER_SECONDS
+            ready, _, _ = select.select([self._ours], [], [], IDLE_SECONDS if idle else 0)
+            if ready:
+                self.board.send(self._noise(os.read(self._ours, 1 << 16)))
+            sent = self.board.run(CHUNK_CYCLES)
+            if sent:
+                # What no client reads is lost, as on a line.
+                with suppress(BlockingIOError):
+                    os.write(self._ours, self._noise(sent))
+            if ready or sent or self.board.sending:
+                active = time.monotonic()
+
+    def close(self) -> None:
+        """Remove the terminal."""
+        os.close(self._ours)
+        os.close(self._theirs)

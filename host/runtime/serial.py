@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The serial target: programs on a board, or a simulated one, behind a serial port."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..hdl.config import Config
+from ..hdl.registers import REGISTERS, configuration_value, register
+from .device import ProgramDevice
+from .errors import ConfigurationMismatchError
+from .serial_errors import WrongIdentityError
+from .serial_link import LinkClient
+from .serial_port import Port, SerialPort
+from .serial_transport import SerialTransport
+
+__all__ = ["DEFAULT_BAUD", "SerialDevice", "read_configuration"]
+
+DEFAULT_BAUD = 1_000_000
+
+
+def read_configuration(client: LinkClient) -> Config:
+    """The configuration of the accelerator as its own registers show it.
+
+    Raises
+    ------
+    WrongIdentityError
+        If there is no accelerator, or one of another version.
+    """
+    constants = [item for item in REGISTERS if item.constant]
+    values = {item.constant: client.read_registers(item.offset)[0] for item in constants}
+    for name in ("ID", "VERSION"):
+        expected = configuration_value(register(name), Config())
+        if values.pop(name) != expected:
+            raise WrongIdentityError(
+                f"register {name} does not read {expected:#x}: the board's accelerator is not of "
+                "this version; generate its gateware anew"
+            )
+    choices = {"dataflow": ("weight-stationary",), "requantize": ("tflite", "onnx")}
+    settings: dict[str, Any] = dict(values)
+    for name, words in choices.items():
+        number = values[name]
+        if number >= len(words):
+            raise WrongIdentityError(f"register {name.upper()} reads {number}, which has no name")
+        settings[name] = words[number]
+    return Config.from_dict(settings)
+
+
+class SerialDevice(ProgramDevice):
+    """Runs programs on a board. Its configuration comes from the board itself.
+
+    Parameters
+    ----------
+    port : str or Port
+        Name of a serial port, or something that behaves like one.
+    config : Config or None
+        What the accelerator is expected to be; None takes what it is.
+    baud : int
+        Baud rate of the board's gateware.
+    latency : float
+        Seconds beyond the time on the wire that an answer may take.
+    options
+        As in `ProgramDevice`; ``dram_bytes`` is the board's memory unless it is given.
+
+    Attributes
+    ----------
+    client : LinkClient
+        The link, with its statistics.
+    clock_hz : int or None
+        Frequency of the board's clock.
+
+    Raises
+    ------
+    PortError
+        If the port cannot be opened.
+    NoAnswerError, LinkNoiseError, WrongIdentityError
+        If no board of this version answers.
+    ConfigurationMismatchError
+        If the accelerator is another than expected.
+    """
+
+    target = "serial"
+    transport: SerialTransport
+
+    def __init__(
+        self,
+        port: str | Port,
+        config: Config | None = None,
+        *,
+        baud: int = DEFAULT_BAUD,
+        latency: float = 0.03,
+        dram_bytes: int | None = None,
+        **options: Any,
+    ) -> None:
+        opened = SerialPort(port, baud) if isinstance(port, str) else port
+        self.client = LinkClient(opened, latency=latency)
+        try:
+            identity = self.client.identify()
+            found = read_configuration(self.client)
+            if config is not None and config != found:
+                wrong = [
+                    f"{name} is {value}, not {config.to_dict()[name]}"
+                    for name, value in found.to_dict().items() if config.to_dict()[name] != value
+                ]
+                raise ConfigurationMismatchError(
+                    f"the board's accelerator is another one: {', '.join(wrong)}; open it without "
+                    "a configuration to take what it is"
+                )
+            self.clock_hz = identity.clock_hz
+            super().__init__(
+                found,
+                SerialTransport(self.client, identity.memory_bytes),
+                dram_bytes=identity.memory_bytes if dram_bytes is None else dram_bytes,
+                **options,
+            )
+        except BaseException:
+            self.client.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the port."""
+        super().close()
+        self.client.close()
