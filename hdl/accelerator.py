@@ -116,6 +116,7 @@ class Accelerator(wiring.Component):
             depth=config.accumulator_depth,
             data_width=config.partial_sum_width,
             lanes=config.lanes,
+            slots=config.accumulator_slots,
         )
         load, matmul, store = LoadUnit(config), MatmulUnit(config), StoreUnit(config)
         parts: dict[str, Any] = {
@@ -221,7 +222,10 @@ def _vector(
     """The vector unit and its own memories, connected; to be added by the names returned."""
     unit = VectorUnit(config)
     parameters = ParameterMemory(
-        lanes=config.lanes, depth=config.parameter_depth, convention=config.requantize
+        lanes=config.lanes,
+        depth=config.parameter_depth,
+        convention=config.requantize,
+        slots=config.parameter_slots,
     )
     table = TableMemory(lanes=config.lanes)
     memories: dict[str, Any] = {"activation": activation, "accumulator": accumulator}

@@ -244,6 +244,20 @@ class Config:
         """Bytes of one accumulator word as LOAD and STORE see it: int32 per column."""
         return 4 * self.cols
 
+    def _slots(self, word_bytes: int) -> int:
+        """Beats of a word, if it is made of whole beats: LOAD and STORE then move one at a time."""
+        return max(1, word_bytes // self.axi_bytes) if word_bytes % self.axi_bytes == 0 else 1
+
+    @property
+    def accumulator_slots(self) -> int:
+        """Parts of an accumulator word that LOAD and STORE move one at a time."""
+        return self._slots(self.accumulator_bytes)
+
+    @property
+    def parameter_slots(self) -> int:
+        """Parts of a parameter word that LOAD writes one at a time."""
+        return self._slots(self.parameter_bytes) if self.lanes else 1
+
     @property
     def lanes(self) -> int:
         """Lanes of the vector unit; 0 where there is none."""

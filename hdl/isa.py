@@ -318,14 +318,23 @@ FORMATS: dict[Opcode, Format] = {
         ),
         Format(
             Opcode.VECTOR,
-            "Post-process outputs, `lanes` elements at a time. For each point (y, x) and each "
-            "chunk of `lanes` elements: read the chunk of every word of the window and reduce "
-            "(maximum, or sum with the flag sum); with the flag requantize add the bias and scale "
-            "by multiplier and shifts of the chunk's parameter word, add zero_point; clamp; with "
-            "the flag table look the result up; write the chunk. A point's chunks are consecutive "
-            "elements and run on into the following words. Elements are int8 in the activation "
-            "scratchpad and int32 in the accumulator; an int32 destination is neither clamped nor "
-            "looked up nor offset by zero_point. Without requantize parameters are not read.",
+            "Post-process outputs, `lanes` elements (a chunk) at a time. For each point (y, x) "
+            "and each of its chunks, in this order: read the chunk from every word of the "
+            "window and reduce them, by maximum or with the flag sum by a sum that wraps to "
+            "int32; with the flag requantize add the bias of the chunk's parameter word "
+            "(wrapping to int32) and scale by its multiplier and shifts; then, for an int8 "
+            "destination, add zero_point if requantized, clamp to clamp_low and clamp_high (to "
+            "clamp_high where they cross), with the flag table replace the result r by byte r + "
+            "128 of the table memory; write the chunk and leave the word's other elements as "
+            "they are. Elements are int8 in the activation scratchpad and int32 in the "
+            "accumulator; an int32 destination is neither clamped nor looked up nor offset by "
+            "zero_point, but may be combined with its old value (add, maximum). A point's "
+            "chunks are consecutive elements and run on into the following words; those of a "
+            "window are at the same place in each word. Chunk n of a point uses parameter word "
+            "parameter_address + n, or with the flag uniform the first one; without requantize "
+            "no parameters are read. A VECTOR sees what older VECTORs write without semaphores; "
+            "within one, source and destination must not overlap unless each chunk is read only "
+            "before it is written.",
             (
                 Field("source_memory", 1, "memory read: activation 0, accumulator 1"),
                 Field("destination_memory", 1, "memory written: activation 0, accumulator 1"),

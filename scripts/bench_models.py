@@ -2,13 +2,15 @@
 """Table of the MLPerf Tiny models: cycles, utilization, frames a second, time by operator kind.
 
     python scripts/bench_models.py
-    python scripts/bench_models.py --target rtl --rows 16 --cols 8
+    python scripts/bench_models.py --rows 16 --cols 8 --vector-lanes 8
+    python scripts/bench_models.py --target simulator
 
-``--target simulator`` runs the models on the simulator and estimates cycles; ``--target rtl``
-measures them in simulated RTL, the share of each kind with every layer as a program of its own.
-Cycles count from start to interrupt of all programs of a model; time on the host (softmax) is not
-in them. Utilization is MACs / (rows * cols * cycles). The models are in the folder ``models`` of
-WEFT_SHARED, by default the folder ``shared`` beside the repository.
+Cycles are simulated RTL, from start to interrupt of all programs of a model; time on the host
+(softmax) is not in them. Utilization is MACs / (rows * cols * cycles). What the array did and the
+share of each operator kind come from a recording of the same run: a cycle counts for the layer of
+the oldest MATMUL in hand, else of the oldest VECTOR, STORE or LOAD. ``--target simulator``
+estimates instead. The models are in the folder ``models`` of WEFT_SHARED, by default the folder
+``shared`` beside the repository.
 """
 
 from __future__ import annotations
@@ -23,11 +25,11 @@ import numpy as np
 
 import weft
 from weft.cli._model_costs import layer_costs, time_by_kind
+from weft.cli._model_recording import ARRAY_CAUSES, layer_activity, read_recordings
 from weft.compiler.network import CompiledModel, compile_network
 from weft.graph import Graph
 from weft.importers import load_model
 from weft.operators.interpreter import Interpreter
-from weft.runtime.device import Device
 
 MODELS = {
     "ResNet-8": "ic_resnet8_int8.tflite",
@@ -41,11 +43,12 @@ CLOCK = 100_000_000
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--target", choices=["simulator", "rtl"], default="simulator")
+    parser.add_argument("--target", choices=["simulator", "rtl"], default="rtl")
     parser.add_argument("--preset", default="default", help="configuration (default: default)")
     parser.add_argument("--rows", type=int, help="rows of the array")
     parser.add_argument("--cols", type=int, help="columns of the array")
     parser.add_argument("--axi-width", type=int, help="bits of the memory port")
+    parser.add_argument("--vector-lanes", type=int, help="elements a cycle of the vector unit")
     parser.add_argument("--latency", type=int, default=30, help="DRAM latency in cycles (rtl)")
     parser.add_argument("--seed", type=int, default=7, help="of the random input")
     return parser.parse_args()
@@ -58,8 +61,8 @@ def folder() -> Path:
     return shared / "models" / "mlperf_tiny"
 
 
-def run(device: Device, graph: Graph, seed: int) -> dict[str, Any]:
-    """Run a model and compare it; cycles, and those of each layer, measured or estimated."""
+def run(device: Any, graph: Graph, seed: int) -> dict[str, Any]:
+    """Run a model and compare it; cycles of the whole and of its layers, measured or estimated."""
     compiled = compile_network(graph, device.config)
     random = np.random.default_rng(seed)
     inputs = [random.integers(-128, 128, graph.tensors[name].shape, np.int8)
@@ -68,20 +71,19 @@ def run(device: Device, graph: Graph, seed: int) -> dict[str, Any]:
     expected = Interpreter(graph).run(inputs)
     equal = all(np.array_equal(array, expected[name])
                 for name, array in zip(graph.outputs, result.outputs, strict=True))
+    array: dict[str, int] = {}
     if result.cycles is None:
         cycles = compiled.estimated_cycles
         layers = {place: cost.cycles for place, cost in layer_costs(compiled).items()}
     else:
-        cycles, layers = result.cycles, measured(device, graph, inputs)
-    return {"compiled": compiled, "cycles": cycles, "layers": layers, "equal": equal,
-            "host": [item["kind"] for item in result.host_operators]}
-
-
-def measured(device: Device, graph: Graph, inputs: list[np.ndarray]) -> dict[int, int]:
-    """Cycles of each layer as a program of its own."""
-    found = device.run(graph, inputs, per_layer=True)
-    return {place: layer.cycles for place, layer in enumerate(found.layers)
-            if layer.cycles is not None}
+        activity = layer_activity(read_recordings(device.transport, compiled))
+        cycles = result.cycles
+        layers = {place: item.cycles for place, item in activity.items()}
+        for cause in ARRAY_CAUSES:
+            array[cause] = sum(item.array.get(cause, 0) for item in activity.values())
+        assert sum(layers.values()) == sum(array.values()) == cycles
+    return {"compiled": compiled, "cycles": cycles, "layers": layers, "array": array,
+            "equal": equal, "host": [item["kind"] for item in result.host_operators]}
 
 
 def report(name: str, facts: dict[str, Any]) -> None:
@@ -94,7 +96,10 @@ def report(name: str, facts: dict[str, Any]) -> None:
           f"{macs / (peak * cycles):7.1%} {CLOCK / cycles:11,.0f}  {host}"
           + ("" if facts["equal"] else "  WRONG"))
     for kind, count, part in time_by_kind(compiled.manifest, facts["layers"]):
-        print(f"{'':>12} {kind:>22} {count:10,} {part:7.1%}")
+        print(f"{'':>12} {kind:>27} {count:10,} {part:7.1%}")
+    for cause, count in facts["array"].items():
+        if count:
+            print(f"{'':>12} {cause:>27} {count:10,} {count / cycles:7.1%}")
 
 
 def main() -> int:
@@ -104,24 +109,25 @@ def main() -> int:
         print(f"no models in {folder()}; set WEFT_SHARED to the folder that holds them",
               file=sys.stderr)
         return 1
-    names = ("rows", "cols", "axi_width")
+    names = ("rows", "cols", "axi_width", "vector_lanes")
     changes = {name: getattr(arguments, name) for name in names if getattr(arguments, name)}
     config = weft.Config.preset(arguments.preset, **changes)
     rtl = arguments.target == "rtl"
-    options = {"latency": arguments.latency} if rtl else {}
+    options = {"latency": arguments.latency, "trace": ""} if rtl else {}
     source = "measured in simulated RTL" if rtl else "estimates of the cost model, not measured"
-    print(f"{config.rows}x{config.cols}, {config.axi_width}-bit AXI, "
-          f"DRAM latency {arguments.latency if rtl else 30}; cycles: {source}")
+    print(f"{config.rows}x{config.cols}, {config.lanes} vector lanes, "
+          f"{config.axi_width}-bit AXI, DRAM latency {arguments.latency if rtl else 30}; "
+          f"cycles: {source}")
     print("below each model: cycles and share of time by operator kind"
-          + (", each layer alone" if rtl else ""))
+          + (", then by what the array did" if rtl else ""))
     print(f"{'model':>12} {'MACs':>11} {'programs':>9} {'cycles':>10} {'util.':>7} "
           f"{'fps @100MHz':>11}  on the host")
     correct = True
-    with weft.open(arguments.target, config, **options) as device:
-        for name, file in MODELS.items():
+    for name, file in MODELS.items():
+        with weft.open(arguments.target, config, **options) as device:
             facts = run(device, load_model(folder() / file), arguments.seed)
-            report(name, facts)
-            correct &= facts["equal"]
+        report(name, facts)
+        correct &= facts["equal"]
     return 0 if correct else 1
 
 

@@ -11,6 +11,10 @@ from weft.demo.digits import load_digits, load_network
 from weft.demo.wavefront import wavefront
 from weft.hdl.array import SystolicArray
 from weft.hdl.config import Config
+from weft.hdl.memory.bank import MemoryBank
+from weft.hdl.units.vector import VectorUnit
+from weft.hdl.units.vector_lane import VectorLane
+from weft.hdl.units.vector_reader import VectorReader
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 SIZE = 4
@@ -22,9 +26,10 @@ LAST_CYCLE = 21
 
 
 class Timeline:
-    """Lanes of coloured cells against clock cycles."""
+    """Lanes of coloured cells against clock cycles, of which ``last`` is the last drawn."""
 
-    def __init__(self) -> None:
+    def __init__(self, last: int = LAST_CYCLE) -> None:
+        self.last = last
         self.parts: list[str] = []
         self.y = TOP
 
@@ -59,12 +64,12 @@ class Timeline:
 
     def svg(self, title: str, caption: str) -> str:
         """The drawing with the cycle numbers above."""
-        width, height = LEFT + (LAST_CYCLE + 1) * CELL_WIDTH + 12, self.y + 30
+        width, height = LEFT + (self.last + 1) * CELL_WIDTH + 12, self.y + 30
         numbers = "".join(
             f'<text x="{LEFT + cycle * CELL_WIDTH + CELL_WIDTH / 2}" y="{TOP - 10}" '
             f'text-anchor="middle" fill="{SOFT}">{cycle}</text>'
             f'<path d="M{LEFT + cycle * CELL_WIDTH - 0.5},{TOP - 4} V{self.y}" stroke="#e5e9ed"/>'
-            for cycle in range(LAST_CYCLE + 1)
+            for cycle in range(self.last + 1)
         )
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
@@ -136,6 +141,40 @@ def pipeline() -> str:
     )
 
 
+def vector_pipeline() -> str:
+    """Three chunks through the vector unit: windows of one, two and one words.
+
+    The cycles follow `weft.hdl.units`: a request's elements come ``VectorReader.latency`` cycles
+    later, the window's last element leaves its lane ``VectorLane.latency`` cycles after that.
+    """
+    config = Config()
+    unit, lane = VectorUnit(config), VectorLane(config.requantize)
+    requests = {0: (0, "A"), 1: (1, "B.0"), 2: (1, "B.1"), 3: (2, "C")}
+    last = {0: (0, "A"), 2: (1, "B"), 3: (2, "C")}
+    drawing = Timeline(max(last) + unit.latency + 1)
+
+    def show(label: str, cells: dict[int, tuple[int, str]], delay: int, gap: int = 3) -> None:
+        drawing.lane(label, {cycle + delay: cell for cycle, cell in cells.items()}, gap=gap)
+
+    scaled = VectorReader.latency + lane.scaled
+    show("word requested", requests, 0)
+    show("chunk chosen from the word", requests, MemoryBank.latency)
+    show("elements as int32, window reduced", requests, VectorReader.latency, 9)
+    show("requantizer: bias (first stage)", last, VectorReader.latency + 1)
+    show(f"requantizer: rounding (stage {lane.scaled - 1})", last, scaled - 1, 9)
+    show("zero point", last, scaled)
+    show("to int8, or with the old value", last, scaled + 1)
+    show("clamp", last, scaled + 2)
+    show("table address", last, scaled + 3)
+    show("result of the lane", last, VectorReader.latency + lane.latency, 9)
+    show("chunk written", last, unit.latency)
+    return drawing.svg(
+        f"Three VECTOR chunks, convention {config.requantize}; latency {unit.latency}",
+        "A and C are windows of one word, B of two. One word a cycle is requested, and nothing "
+        "between request and result waits.",
+    )
+
+
 def array_wave(frame: int = 13) -> str:
     """One cycle of an 8x8 array at work on digits of the demonstration."""
     network = load_network()
@@ -183,6 +222,7 @@ FIGURES = {
     "wavefront.svg": array_wave,
     "block_diagram.svg": lambda: block_diagram(Config()),
     "pipeline.svg": pipeline,
+    "vector_pipeline.svg": vector_pipeline,
 }
 """Figure by file name."""
 

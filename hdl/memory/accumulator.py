@@ -5,22 +5,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
 
 from ..once import Once
 from .bank import MemoryBank
-from .ports import (
-    ChunkWrite,
-    ReadResponseSignature,
-    UpdateSignature,
-    chunk_layout,
-    int32_vector,
-    request_layout,
-    write_layout,
-)
+from .ports import UpdateSignature, int32_vector
+from .shared_ports import SharedPorts
 
 __all__ = ["Accumulator"]
 
@@ -39,10 +32,12 @@ class Accumulator(wiring.Component):
     Updates are always served, one a cycle. There is no forwarding: two updates of one word, the
     second of which accumulates, must be at least ``hazard_distance`` cycles apart; the matmul unit
     compares three addresses to keep that distance, where forwarding would take a LUT for every bit
-    of a word. ``read`` waits while an accumulating update reads the same bank, ``write`` while an
-    update writes to it; the vector unit's ports come after updates and before these two. Reading
-    a word in the cycle in which it is written gives undefined data; programs order the two by
-    semaphores.
+    of a word.
+
+    All others read and write a part of a word at a time, one read and one write a cycle, the vector
+    unit first. They wait while an update uses the same bank in the same way. What they read comes
+    through one multiplexer, no wider than the widest part. Reading a word in the cycle in which it
+    is written gives undefined data; programs order the two by semaphores.
 
     Parameters
     ----------
@@ -56,21 +51,22 @@ class Accumulator(wiring.Component):
         Bits of an element of an update, up to ``width``.
     lanes : int
         Elements of a chunk of the vector unit, a divisor of ``cols``; 0: there is no such unit.
+    slots : int
+        Equal parts of a word for the load and store units, a divisor of ``cols``.
 
     Members
     -------
     update : In(UpdateSignature)
-    read : In(stream of StructLayout(address))
-        Requests of the store unit.
+    read : In(stream of request_layout)
+        Requests of the store unit, for one of the ``slots`` of a word.
     read_data : Out(ReadResponseSignature)
-        Answers as ArrayLayout(signed(32), cols), ``read_latency`` cycles after each accepted
-        request.
-    write : In(stream of StructLayout(address, data=ArrayLayout(signed(32), cols)))
-        Writes of the load unit; a word can be read from the next cycle on.
-    vector_read, vector_data
-        As ``read`` and ``read_data``, of the vector unit.
-    vector_write : In(stream of chunk_layout)
-        The other elements of the word stay as they are.
+        Answers as ArrayLayout(signed(32), cols / slots), ``read_latency`` cycles after each
+        accepted request.
+    write : In(stream of chunk_layout)
+        Writes of the load unit, one of the ``slots``; readable from the next cycle on. The other
+        elements of the word stay as they are.
+    vector_read, vector_data, vector_write
+        As the three before, of the vector unit: chunks of ``lanes`` elements.
     """
 
     read_latency: ClassVar[int] = MemoryBank.latency
@@ -86,7 +82,14 @@ class Accumulator(wiring.Component):
     """Least number of cycles from an update to an accumulating update of the same word."""
 
     def __init__(
-        self, *, cols: int, width: int, depth: int, data_width: int, lanes: int = 0
+        self,
+        *,
+        cols: int,
+        width: int,
+        depth: int,
+        data_width: int,
+        lanes: int = 0,
+        slots: int = 1,
     ) -> None:
         if not 1 <= data_width <= width <= 32:
             raise ValueError(
@@ -98,23 +101,19 @@ class Accumulator(wiring.Component):
         self.depth = depth
         self.data_width = data_width
         self.lanes = lanes
-        self.slots = cols // lanes if lanes else 1
+        self.slots = slots
         self.address_width = exact_log2(depth)
-        word = int32_vector(cols)
-        members: dict[str, Any] = {
-            "update": In(
-                UpdateSignature(address_width=self.address_width, cols=cols, width=data_width)
-            ),
-            "read": In(stream.Signature(request_layout(self.address_width))),
-            "read_data": Out(ReadResponseSignature(shape=word)),
-            "write": In(stream.Signature(write_layout(self.address_width, word))),
-        }
-        if lanes:
-            chunk = chunk_layout(self.address_width, self.slots, int32_vector(lanes))
-            members["vector_read"] = members["read"]
-            members["vector_data"] = members["read_data"]
-            members["vector_write"] = In(stream.Signature(chunk))
-        super().__init__(members)
+        users = {"vector_": lanes} if lanes else {}
+        users[""] = cols // slots
+        self.shared = SharedPorts(
+            users,
+            length=cols,
+            width=width,
+            vector=int32_vector,
+            address_width=self.address_width,
+        )
+        update = UpdateSignature(address_width=self.address_width, cols=cols, width=data_width)
+        super().__init__({"update": In(update), **self.shared.members()})
 
     @property
     def module_name(self) -> str:
@@ -143,85 +142,34 @@ class Accumulator(wiring.Component):
         sums = Signal(width * self.cols, reset_less=True)
         m.d.sync += [sum_valid.eq(valid), sum_address.eq(address)]
 
-        outputs = self._banks(m, sum_valid, sum_address, sums)
+        banks = []
+        for number in range(2):
+            bank = Once(
+                MemoryBank(
+                    width=width * self.cols, depth=self.depth // 2, parts=self.shared.parts
+                )
+            )
+            m.submodules[f"bank_{number}"] = bank
+            banks.append(bank)
+        write, address_written, mask, word = self.shared.write(
+            m, self, lambda bank: sum_valid & (sum_address[-1] == bank)
+        )
+        for number, bank in enumerate(banks):
+            sum_here = Signal(name=f"sum_in_bank_{number}")
+            m.d.comb += [
+                sum_here.eq(sum_valid & (sum_address[-1] == number)),
+                bank.write_enable.eq(sum_here | (write & (address_written[-1] == number))),
+                bank.write_address.eq(Mux(sum_here, sum_address[:-1], address_written[:-1])),
+                bank.write_data.eq(Mux(sum_here, sums, word)),
+            ]
+            if bank.parts > 1:
+                m.d.comb += bank.write_mask.eq(mask | sum_here.replicate(bank.parts))
+        self.shared.read(m, self, banks, update.valid & update.accumulate, update.address)
+
+        outputs = [bank.read_data for bank in banks]
         old = Mux(address[-1], outputs[1], outputs[0])
         for column in range(self.cols):
             part = slice(column * width, (column + 1) * width)
             addend = Mux(accumulate, old[part], 0).as_signed()
             m.d.sync += sums[part].eq(addend + update.data[column])
         return m
-
-    def _banks(self, m: Module, sum_valid: Value, sum_address: Value, sums: Value) -> list[Value]:
-        """The banks and who uses their ports; returns what they read."""
-        update, write, width = self.update, self.write, self.width
-        readers = [(self.read, self.read_data, "read")]
-        chunk = None
-        if self.lanes:
-            readers.insert(0, (self.vector_read, self.vector_data, "vector"))
-            parts = self.vector_write.payload.data
-            chunk = ChunkWrite(
-                self.vector_write, Cat(parts[lane][:width] for lane in range(self.lanes)),
-                self.slots,
-            )
-        update_reads = update.valid & update.accumulate
-        written = Cat(write.payload.data[column][:width] for column in range(self.cols))
-        write_bank = write.payload.address[-1]
-        outputs: list[Value] = []
-        for number in range(2):
-            bank = Once(
-                MemoryBank(width=width * self.cols, depth=self.depth // 2, parts=self.slots)
-            )
-            m.submodules[f"bank_{number}"] = bank
-            update_here = Signal(name=f"update_in_bank_{number}")
-            sum_here = Signal(name=f"sum_in_bank_{number}")
-            write_here = Signal(name=f"write_in_bank_{number}")
-            m.d.comb += [
-                update_here.eq(update_reads & (update.address[-1] == number)),
-                sum_here.eq(sum_valid & (sum_address[-1] == number)),
-                write_here.eq(write.valid & write.ready & (write_bank == number)),
-            ]
-            taken, address = update_here, update.address[:-1]
-            for port, _, name in readers:
-                here = Signal(name=f"{name}_in_bank_{number}")
-                mine = port.payload.address[-1] == number
-                with m.If(mine):
-                    m.d.comb += port.ready.eq(~taken)
-                m.d.comb += here.eq(port.valid & mine)
-                address = Mux(taken, address, port.payload.address[:-1])
-                taken = taken | here
-            other = (
-                sum_here | write_here,
-                Mux(sum_here, sum_address[:-1], write.payload.address[:-1]),
-                Mux(sum_here, sums, written),
-            )
-            m.d.comb += [bank.read_enable.eq(taken), bank.read_address.eq(address)]
-            if chunk is not None:
-                chunk.attach(m, bank, number, other)
-            else:
-                m.d.comb += [
-                    bank.write_enable.eq(other[0]),
-                    bank.write_address.eq(other[1]),
-                    bank.write_data.eq(other[2]),
-                ]
-            outputs.append(bank.read_data)
-
-        blocked = sum_valid & (sum_address[-1] == write_bank)
-        if chunk is not None:
-            chunk_bank = chunk.write.payload.address[-1]
-            m.d.comb += chunk.write.ready.eq(~(sum_valid & (sum_address[-1] == chunk_bank)))
-            blocked = blocked | (chunk.write.valid & (chunk_bank == write_bank))
-        m.d.comb += write.ready.eq(~blocked)
-
-        for port, answer, name in readers:
-            banks = Signal(self.read_latency, name=f"{name}_banks")
-            valids = Signal(self.read_latency, name=f"{name}_valids")
-            m.d.sync += [
-                banks.eq((banks << 1) | port.payload.address[-1]),
-                valids.eq((valids << 1) | (port.valid & port.ready)),
-            ]
-            shown = Mux(banks[-1], outputs[1], outputs[0])
-            m.d.comb += answer.valid.eq(valids[-1])
-            for column in range(self.cols):
-                part = slice(column * width, (column + 1) * width)
-                m.d.comb += answer.data[column].eq(shown[part].as_signed())
-        return outputs

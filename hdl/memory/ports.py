@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, Signature
 
 __all__ = [
-    "ChunkWrite",
     "ReadResponseSignature",
     "ReadSignature",
     "UpdateSignature",
@@ -18,7 +17,6 @@ __all__ = [
     "int32_vector",
     "int8_vector",
     "request_layout",
-    "write_layout",
 ]
 
 
@@ -32,14 +30,9 @@ def int32_vector(length: int) -> data.ArrayLayout:
     return data.ArrayLayout(signed(32), length)
 
 
-def request_layout(address_width: int) -> data.StructLayout:
-    """Payload of a stream of read requests."""
-    return data.StructLayout({"address": unsigned(address_width)})
-
-
-def write_layout(address_width: int, shape: Any) -> data.StructLayout:
-    """Payload of a stream of whole-word writes."""
-    return data.StructLayout({"address": unsigned(address_width), "data": shape})
+def request_layout(address_width: int, slots: int = 1) -> data.StructLayout:
+    """Payload of a stream of read requests: a word, or one of its ``slots``."""
+    return data.StructLayout({"address": unsigned(address_width), "slot": range(slots)})
 
 
 def chunk_layout(address_width: int, slots: int, shape: Any) -> data.StructLayout:
@@ -47,42 +40,6 @@ def chunk_layout(address_width: int, slots: int, shape: Any) -> data.StructLayou
     return data.StructLayout(
         {"address": unsigned(address_width), "slot": range(slots), "data": shape}
     )
-
-
-class ChunkWrite:
-    """A write of a chunk, as each bank of a memory sees it.
-
-    Parameters
-    ----------
-    write : stream
-        Stream of `chunk_layout`.
-    chunk : ValueLike
-        Its data as the memory keeps them.
-    slots : int
-        Chunks of a word.
-    """
-
-    def __init__(self, write: Any, chunk: Any, slots: int) -> None:
-        self.write = write
-        self.chunk = Value.cast(chunk)
-        self.slots = slots
-
-    def attach(self, m: Module, bank: Any, number: int, other: Any) -> None:
-        """Drive the write port of ``bank``: the chunk if it goes there, else what ``other``, of
-        enable, address and data, says."""
-        payload = self.write.payload
-        here = Signal(name=f"chunk_in_bank_{number}")
-        enable, address, word = other
-        m.d.comb += [
-            here.eq(self.write.valid & self.write.ready & (payload.address[-1] == number)),
-            bank.write_enable.eq(here | enable),
-            bank.write_address.eq(Mux(here, payload.address[:-1], address)),
-            bank.write_data.eq(Mux(here, self.chunk.replicate(self.slots), word)),
-        ]
-        if self.slots > 1:
-            every = (1 << self.slots) - 1
-            chosen = Cat(payload.slot == slot for slot in range(self.slots))
-            m.d.comb += bank.write_mask.eq(Mux(here, chosen, every))
 
 
 class ReadSignature(Signature):

@@ -5,22 +5,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
 
 from ..once import Once
 from .bank import MemoryBank
-from .ports import (
-    ChunkWrite,
-    ReadResponseSignature,
-    ReadSignature,
-    chunk_layout,
-    int8_vector,
-    request_layout,
-    write_layout,
-)
+from .ports import ReadSignature, int8_vector
+from .shared_ports import SharedPorts
 
 __all__ = ["ActivationScratchpad"]
 
@@ -34,10 +27,10 @@ class ActivationScratchpad(wiring.Component):
         matmul_read --+               |
         read ---------+--> [bank 1] --+--> read_data
 
-    Each bank reads one word a cycle. MATMUL is always served; a request of the vector unit waits
-    while MATMUL reads the same bank, one on ``read`` while either does. A load's write waits while
-    the vector unit writes to the same bank. Reading a word in the cycle in which it is written
-    gives undefined data; programs order the two by semaphores.
+    MATMUL is always served. All others read and write a part of a word at a time, one read and one
+    write a cycle, the vector unit first; a read waits while MATMUL reads the same bank. Reading a
+    word in the cycle in which it is written gives undefined data; programs order the two by
+    semaphores.
 
     Parameters
     ----------
@@ -52,17 +45,15 @@ class ActivationScratchpad(wiring.Component):
     -------
     matmul_read : In(ReadSignature)
         Port of the matmul unit; data come ``read_latency`` cycles after ``enable``.
-    read : In(stream of StructLayout(address))
+    read : In(stream of request_layout)
         Requests of the store unit.
     read_data : Out(ReadResponseSignature)
         Answers, ``read_latency`` cycles after each accepted request.
-    write : In(stream of StructLayout(address, data=ArrayLayout(signed(8), rows)))
-        Writes of the load unit; always ready without a vector unit. A word can be read from the
-        next cycle on.
-    vector_read, vector_data
-        As ``read`` and ``read_data``, of the vector unit.
-    vector_write : In(stream of chunk_layout)
-        Always ready; the other elements of the word stay as they are.
+    write : In(stream of chunk_layout)
+        Writes of the load unit. A word can be read from the next cycle on.
+    vector_read, vector_data, vector_write
+        As the three before, of the vector unit: chunks of ``lanes`` elements; the other elements of
+        the word stay as they are.
     """
 
     read_latency: ClassVar[int] = MemoryBank.latency
@@ -72,21 +63,14 @@ class ActivationScratchpad(wiring.Component):
         self.rows = rows
         self.depth = depth
         self.lanes = lanes
-        self.slots = rows // lanes if lanes else 1
         self.address_width = width = exact_log2(depth)
-        word = int8_vector(rows)
-        members: dict[str, Any] = {
-            "matmul_read": In(ReadSignature(address_width=width, shape=word)),
-            "read": In(stream.Signature(request_layout(width))),
-            "read_data": Out(ReadResponseSignature(shape=word)),
-            "write": In(stream.Signature(write_layout(width, word))),
-        }
-        if lanes:
-            chunk = chunk_layout(width, self.slots, int8_vector(lanes))
-            members["vector_read"] = members["read"]
-            members["vector_data"] = members["read_data"]
-            members["vector_write"] = In(stream.Signature(chunk))
-        super().__init__(members)
+        users = {"vector_": lanes} if lanes else {}
+        users[""] = rows
+        self.shared = SharedPorts(
+            users, length=rows, width=8, vector=int8_vector, address_width=width
+        )
+        matmul = ReadSignature(address_width=width, shape=int8_vector(rows))
+        super().__init__({"matmul_read": In(matmul), **self.shared.members()})
 
     @property
     def module_name(self) -> str:
@@ -96,66 +80,28 @@ class ActivationScratchpad(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Describe the hardware."""
         m = Module()
-        matmul, write = self.matmul_read, self.write
-        readers = [(self.read, self.read_data, "read")]
-        chunk = None
-        if self.lanes:
-            readers.insert(0, (self.vector_read, self.vector_data, "vector"))
-            chunk = ChunkWrite(
-                self.vector_write, self.vector_write.payload.data.as_value(), self.slots
-            )
-        outputs = []
+        matmul = self.matmul_read
+        banks = []
+        write, address, mask, word = self.shared.write(m, self, lambda bank: Const(0, 1))
         for number in range(2):
             bank = Once(
-                MemoryBank(width=8 * self.rows, depth=self.depth // 2, parts=self.slots)
+                MemoryBank(width=8 * self.rows, depth=self.depth // 2, parts=self.shared.parts)
             )
             m.submodules[f"bank_{number}"] = bank
-            matmul_here = Signal(name=f"matmul_in_bank_{number}")
-            m.d.comb += matmul_here.eq(matmul.enable & (matmul.address[-1] == number))
-            taken, address = matmul_here, matmul.address[:-1]
-            for port, _, name in readers:
-                here = Signal(name=f"{name}_in_bank_{number}")
-                mine = port.payload.address[-1] == number
-                with m.If(mine):
-                    m.d.comb += port.ready.eq(~taken)
-                m.d.comb += here.eq(port.valid & mine)
-                address = Mux(taken, address, port.payload.address[:-1])
-                taken = taken | here
-            load = (
-                write.valid & (write.payload.address[-1] == number),
-                write.payload.address[:-1],
-                write.payload.data.as_value(),
-            )
-            m.d.comb += [bank.read_enable.eq(taken), bank.read_address.eq(address)]
-            if chunk is not None:
-                chunk.attach(m, bank, number, load)
-            else:
-                m.d.comb += [
-                    bank.write_enable.eq(load[0]),
-                    bank.write_address.eq(load[1]),
-                    bank.write_data.eq(load[2]),
-                ]
-            outputs.append(bank.read_data)
-        m.d.comb += write.ready.eq(1)
-        if chunk is not None:
-            busy = chunk.write.valid & (
-                chunk.write.payload.address[-1] == write.payload.address[-1]
-            )
-            m.d.comb += [chunk.write.ready.eq(1), write.ready.eq(~busy)]
+            banks.append(bank)
+            m.d.comb += [
+                bank.write_enable.eq(write & (address[-1] == number)),
+                bank.write_address.eq(address[:-1]),
+                bank.write_data.eq(word),
+            ]
+            if bank.parts > 1:
+                m.d.comb += bank.write_mask.eq(mask)
+        self.shared.read(m, self, banks, matmul.enable, matmul.address)
 
         # Bank numbers travel with the reads: one bit for each cycle of the read latency.
         matmul_banks = Signal(self.read_latency)
         m.d.sync += matmul_banks.eq((matmul_banks << 1) | matmul.address[-1])
-        m.d.comb += matmul.data.eq(Mux(matmul_banks[-1], outputs[1], outputs[0]))
-        for port, answer, name in readers:
-            banks = Signal(self.read_latency, name=f"{name}_banks")
-            valids = Signal(self.read_latency, name=f"{name}_valids")
-            m.d.sync += [
-                banks.eq((banks << 1) | port.payload.address[-1]),
-                valids.eq((valids << 1) | (port.valid & port.ready)),
-            ]
-            m.d.comb += [
-                answer.valid.eq(valids[-1]),
-                answer.data.eq(Mux(banks[-1], outputs[1], outputs[0])),
-            ]
+        m.d.comb += matmul.data.eq(
+            Mux(matmul_banks[-1], banks[1].read_data, banks[0].read_data)
+        )
         return m

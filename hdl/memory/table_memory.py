@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In
 
 from ..once import Once
 from .bank import MemoryBank
-from .ports import ReadSignature, int8_vector, write_layout
+from .ports import ReadSignature, chunk_layout, int8_vector
 
 __all__ = ["TABLE_DEPTH", "TableMemory"]
 
@@ -47,7 +47,7 @@ class TableMemory(wiring.Component):
         super().__init__(
             {
                 **{f"lane_{lane}": In(port) for lane in range(lanes)},
-                "write": In(stream.Signature(write_layout(8, int8_vector(1)))),
+                "write": In(stream.Signature(chunk_layout(8, 1, int8_vector(1)))),
             }
         )
 

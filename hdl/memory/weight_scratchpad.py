@@ -12,7 +12,7 @@ from amaranth.utils import exact_log2
 
 from ..once import Once
 from .bank import MemoryBank
-from .ports import ReadSignature, int8_vector, write_layout
+from .ports import ReadSignature, chunk_layout, int8_vector
 
 __all__ = ["WeightScratchpad"]
 
@@ -49,7 +49,7 @@ class WeightScratchpad(wiring.Component):
         super().__init__(
             {
                 "matmul_read": In(ReadSignature(address_width=self.address_width, shape=word)),
-                "write": In(stream.Signature(write_layout(self.address_width, word))),
+                "write": In(stream.Signature(chunk_layout(self.address_width, 1, word))),
             }
         )
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import unsigned
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
@@ -16,10 +17,9 @@ from ..dma.fifo import StreamFIFO
 from ..dma.gearbox import Gearbox
 from ..dma.reader import Reader
 from ..isa import ErrorCode, Memory, Opcode
-from ..memory.ports import int8_vector, int32_vector, write_layout
+from ..memory.ports import chunk_layout, int8_vector, int32_vector
 from ..memory.table_memory import TABLE_DEPTH
 from ..once import Once
-from ..requantize.parameters import LOADED_LANE
 from .row_sequencer import RowSequencer
 from .segment_table import SEGMENT_WRITE_LAYOUT
 from .transfer import (
@@ -63,10 +63,12 @@ class LoadUnit(wiring.Component):
         To the segment table; only while the unit is idle.
     axi : Out(AXI4ReadSignature)
         Read ID 0.
-    activation_write, weight_write : Out(stream of address and int8 vector)
-    accumulator_write : Out(stream of address and int32 vector)
-    parameter_write : Out(stream of address and ArrayLayout(LOADED_LANE, lanes))
-    table_write : Out(stream of address and int8 vector of one element)
+    activation_write, weight_write : Out(stream of chunk_layout, int8)
+    accumulator_write : Out(stream of chunk_layout, int32)
+        One of ``config.accumulator_slots`` of a word.
+    parameter_write : Out(stream of chunk_layout, plain bits)
+        One of ``config.parameter_slots`` of a word.
+    table_write : Out(stream of chunk_layout, int8 vector of one element)
         These two only with a vector unit.
     """
 
@@ -75,15 +77,30 @@ class LoadUnit(wiring.Component):
         self.memories: tuple[MemoryShape, ...] = (
             MemoryShape(Memory.ACTIVATION, config.activation_bytes, config.activation_depth),
             MemoryShape(Memory.WEIGHT, config.weight_bytes, config.weight_depth),
-            MemoryShape(Memory.ACCUMULATOR, config.accumulator_bytes, config.accumulator_depth),
+            MemoryShape(
+                Memory.ACCUMULATOR,
+                config.accumulator_bytes,
+                config.accumulator_depth,
+                config.accumulator_slots,
+            ),
         )
-        words = [int8_vector(config.rows), int8_vector(config.cols), int32_vector(config.cols)]
+        words: list[Any] = [
+            int8_vector(config.rows),
+            int8_vector(config.cols),
+            int32_vector(config.cols // config.accumulator_slots),
+        ]
         if config.lanes:
             self.memories += (
-                MemoryShape(Memory.PARAMETER, config.parameter_bytes, config.parameter_depth),
+                MemoryShape(
+                    Memory.PARAMETER,
+                    config.parameter_bytes,
+                    config.parameter_depth,
+                    config.parameter_slots,
+                ),
                 MemoryShape(Memory.TABLE, 1, TABLE_DEPTH),
             )
-            words += [data.ArrayLayout(LOADED_LANE, config.lanes), int8_vector(1)]
+            part = 8 * config.parameter_bytes // config.parameter_slots
+            words += [unsigned(part), int8_vector(1)]
         self.ports = PORTS[: len(self.memories)]
         members: dict[str, Any] = {
             **UnitSignature().members,
@@ -95,7 +112,8 @@ class LoadUnit(wiring.Component):
             ),
         }
         for port, shape, word in zip(self.ports, self.memories, words, strict=True):
-            members[port] = Out(stream.Signature(write_layout(exact_log2(shape.depth), word)))
+            layout = chunk_layout(exact_log2(shape.depth), shape.slots, word)
+            members[port] = Out(stream.Signature(layout))
         super().__init__(members)
 
     def elaborate(self, platform: Any) -> Module:
@@ -179,36 +197,37 @@ class LoadUnit(wiring.Component):
             m.d.comb += rows.i.payload[name].eq(row[name])
 
     def _route(self, m: Module, reader: Any, writer: Any, stop: Signal) -> None:
-        """Chunks to the gearbox of their memory's word width; dropped after a stop."""
+        """Chunks to the writer, through the gearbox to their memory's width unless that is a
+        beat; dropped after a stop."""
         chunk = reader.data.payload
         memory, fill = chunk.tag[:-8], chunk.tag[-8:]
         ready = Signal()
-        for width in sorted({shape.word_bytes for shape in self.memories}):
-            gearbox = Gearbox(self.config.axi_bytes, width, fill=True)
-            m.submodules[f"gearbox_{width}"] = Once(gearbox)
-            chosen = Signal(name=f"to_gearbox_{width}")
-            m.d.comb += [
-                gearbox.i.valid.eq(reader.data.valid & chosen),
-                gearbox.i.payload.data.eq(chunk.data),
-                gearbox.i.payload.count.eq(chunk.count),
-                gearbox.i.payload.last.eq(chunk.last),
-                gearbox.i.payload.error.eq(chunk.error),
-                gearbox.i.payload.fill.eq(fill),
-            ]
-            with m.If(chosen):
-                m.d.comb += ready.eq(gearbox.i.ready)
-            taken = []
-            for number, shape in enumerate(self.memories):
-                if shape.word_bytes == width:
-                    words = getattr(writer, f"words_{number}")
+        for width in writer.widths:
+            slots = getattr(writer, f"slots_{width}")
+            chosen = Signal(name=f"to_{width}_bytes")
+            for shape in self.memories:
+                if shape.chunk_bytes == width:
                     with m.If(memory == shape.memory.value):
                         m.d.comb += chosen.eq(1)
-                    m.d.comb += [
-                        words.valid.eq(gearbox.o.valid),
-                        words.payload.eq(gearbox.o.payload),
-                    ]
-                    taken.append(words.ready)
-            m.d.comb += gearbox.o.ready.eq(Cat(taken).any())
+            into = slots
+            if width != self.config.axi_bytes:
+                gearbox = Gearbox(self.config.axi_bytes, width, fill=True)
+                m.submodules[f"gearbox_{width}"] = Once(gearbox)
+                into = gearbox.i
+                m.d.comb += [
+                    into.payload.fill.eq(fill),
+                    slots.valid.eq(gearbox.o.valid),
+                    gearbox.o.ready.eq(slots.ready),
+                    slots.payload.data.eq(gearbox.o.payload.data),
+                    slots.payload.count.eq(width),
+                    slots.payload.last.eq(gearbox.o.payload.last),
+                    slots.payload.error.eq(gearbox.o.payload.error),
+                ]
+            m.d.comb += into.valid.eq(reader.data.valid & chosen)
+            for name in ("data", "count", "last", "error"):
+                m.d.comb += into.payload[name].eq(chunk[name])
+            with m.If(chosen):
+                m.d.comb += ready.eq(into.ready)
         m.d.comb += reader.data.ready.eq(ready | stop)
 
     def _report(

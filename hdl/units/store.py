@@ -63,14 +63,20 @@ class StoreUnit(wiring.Component):
     axi : Out(AXI4WriteSignature)
     activation_read, accumulator_read : Out(stream of request_layout)
     activation_data, accumulator_data : In(ReadResponseSignature)
-        Vectors of int8, of int32, the memories' read latency after each accepted request.
+        Vectors of int8, of int32, the memories' read latency after each accepted request: a word
+        of activations, one of ``config.accumulator_slots`` of a word of the accumulator.
     """
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.memories = (
             MemoryShape(Memory.ACTIVATION, config.activation_bytes, config.activation_depth),
-            MemoryShape(Memory.ACCUMULATOR, config.accumulator_bytes, config.accumulator_depth),
+            MemoryShape(
+                Memory.ACCUMULATOR,
+                config.accumulator_bytes,
+                config.accumulator_depth,
+                config.accumulator_slots,
+            ),
         )
         members: dict[str, Any] = {
             **UnitSignature().members,
@@ -81,9 +87,13 @@ class StoreUnit(wiring.Component):
                 )
             ),
         }
-        vectors = (int8_vector(config.rows), int32_vector(config.cols))
+        vectors = (
+            int8_vector(config.rows),
+            int32_vector(config.cols // config.accumulator_slots),
+        )
         for port, shape, vector in zip(PORTS, self.memories, vectors, strict=True):
-            members[f"{port}_read"] = Out(stream.Signature(request_layout(exact_log2(shape.depth))))
+            request = request_layout(exact_log2(shape.depth), shape.slots)
+            members[f"{port}_read"] = Out(stream.Signature(request))
             members[f"{port}_data"] = In(ReadResponseSignature(shape=vector))
         super().__init__(members)
 

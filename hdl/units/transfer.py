@@ -30,11 +30,19 @@ INSTRUCTIONS_IN_FLIGHT = 16
 
 @dataclass(frozen=True)
 class MemoryShape:
-    """An on-chip memory as LOAD or STORE sees it: ``word_bytes`` and ``depth`` in words."""
+    """An on-chip memory as LOAD or STORE sees it: ``word_bytes``, ``depth`` in words, and the
+    ``slots`` of a word that are moved one at a time, each as wide as a beat if there are several.
+    """
 
     memory: Memory
     word_bytes: int
     depth: int
+    slots: int = 1
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Bytes of a slot."""
+        return self.word_bytes // self.slots
 
 
 def memory_width(memories: Sequence[MemoryShape]) -> int:

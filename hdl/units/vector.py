@@ -21,16 +21,13 @@ from ..memory.ports import (
     int8_vector,
     int32_vector,
 )
-from ..memory.ports import (
-    request_layout as address_layout,
-)
 from ..once import Once
 from ..requantize.parameters import kept_layout
 from .completion import CompletionQueue
 from .delay_line import DelayLine
 from .vector_lane import VectorLane
 from .vector_layouts import CHUNKS_IN_FLIGHT, result_layout
-from .vector_reader import VectorReader
+from .vector_reader import VectorReader, read_ports
 from .vector_sequencer import VectorSequencer
 from .vector_writer import VectorWriter
 
@@ -68,7 +65,7 @@ class VectorUnit(wiring.Component):
     those of UnitSignature
         Commands are VECTOR, and SYNC for this unit. VECTOR signals in the cycle from which its last
         result can be read, SYNC once all instructions before it have signalled.
-    activation_read, accumulator_read : Out(stream of an address)
+    activation_read, accumulator_read : Out(stream of request_layout)
     activation_data, accumulator_data : In(ReadResponseSignature)
     activation_write, accumulator_write : Out(stream of chunk_layout)
     parameter_read : Out(ReadSignature)
@@ -86,8 +83,9 @@ class VectorUnit(wiring.Component):
             ("accumulator", config.cols, config.accumulator_depth, int32_vector),
         ):
             width = exact_log2(depth)
-            members[f"{name}_read"] = Out(stream.Signature(address_layout(width)))
-            members[f"{name}_data"] = In(ReadResponseSignature(shape=vector(elements)))
+            request, answer = read_ports(config)[name]
+            members[f"{name}_read"] = Out(stream.Signature(request))
+            members[f"{name}_data"] = In(ReadResponseSignature(shape=answer))
             members[f"{name}_write"] = Out(
                 stream.Signature(chunk_layout(width, elements // lanes, vector(lanes)))
             )

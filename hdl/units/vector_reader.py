@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, exact_log2
+from amaranth.utils import exact_log2
 
 from ..config import Config
 from ..memory.bank import MemoryBank
@@ -22,10 +22,9 @@ from ..memory.ports import (
     request_layout as address_layout,
 )
 from ..requantize.parameters import kept_layout
-from ..select import choose
 from .vector_layouts import CHUNKS_IN_FLIGHT, request_layout, result_layout
 
-__all__ = ["VectorReader", "target_layout"]
+__all__ = ["VectorReader", "read_ports", "target_layout"]
 
 
 def target_layout(config: Config) -> data.StructLayout:
@@ -34,6 +33,18 @@ def target_layout(config: Config) -> data.StructLayout:
     return data.StructLayout(
         {"valid": 1, "accumulator": 1, "address": result["address"].shape}
     )
+
+
+def read_ports(config: Config) -> dict[str, tuple[data.StructLayout, data.ArrayLayout]]:
+    """The memories that VECTOR reads: the layouts of a request and of the chunk that answers."""
+    lanes = config.lanes
+    return {
+        name: (address_layout(exact_log2(depth), elements // lanes), vector(lanes))
+        for name, elements, depth, vector in (
+            ("activation", config.rows, config.activation_depth, int8_vector),
+            ("accumulator", config.cols, config.accumulator_depth, int32_vector),
+        )
+    }
 
 
 class VectorReader(wiring.Component):
@@ -109,13 +120,9 @@ class VectorReader(wiring.Component):
             "waiting": Out(1),
             "moved": Out(1),
         }
-        words = {
-            "activation": (config.activation_depth, int8_vector(config.rows)),
-            "accumulator": (config.accumulator_depth, int32_vector(config.cols)),
-        }
-        for name, (depth, word) in words.items():
-            members[f"{name}_read"] = Out(stream.Signature(address_layout(exact_log2(depth))))
-            members[f"{name}_data"] = In(ReadResponseSignature(shape=word))
+        for name, (request, answer) in read_ports(config).items():
+            members[f"{name}_read"] = Out(stream.Signature(request))
+            members[f"{name}_data"] = In(ReadResponseSignature(shape=answer))
         super().__init__(members)
 
     @property
@@ -161,8 +168,12 @@ class VectorReader(wiring.Component):
             activation.valid.eq(asks & ~two.read.accumulator),
             activation.payload.address.eq(two.read.address),
             accumulator.valid.eq(old_asks | (asks & two.read.accumulator)),
+            activation.payload.slot.eq(two.read.slot),
             accumulator.payload.address.eq(
                 Mux(two_valid & two.read.accumulator, two.read.address, one.result.address)
+            ),
+            accumulator.payload.slot.eq(
+                Mux(two_valid & two.read.accumulator, two.read.slot, one.result.slot)
             ),
             self.chunk_valid.eq(taken & two.read.last),
             self.chunk.eq(two.result),
@@ -175,18 +186,16 @@ class VectorReader(wiring.Component):
             m.d.sync += old_done.eq(1)
         with m.If(two_ready):
             m.d.sync += [two_valid.eq(moves), two.eq(one)]
-        self._pipeline(m, taken, two.read, old_taken, one.result.slot)
+        self._pipeline(m, taken, two.read, old_taken)
         return m
 
-    def _pipeline(self, m: Module, taken: Any, read: Any, old_taken: Any, old_slot: Any) -> None:
+    def _pipeline(self, m: Module, taken: Any, read: Any, old_taken: Any) -> None:
         """From the accepted requests to elements and old values."""
-        tags = data.StructLayout({"valid": 1, "old": 1, "old_slot": old_slot.shape(),
-                                  "read": read.shape()})
+        tags = data.StructLayout({"valid": 1, "old": 1, "read": read.shape()})
         tag = Signal(tags, name="tag_0")
         m.d.comb += [
             tag.valid.eq(taken),
             tag.old.eq(old_taken),
-            tag.old_slot.eq(old_slot),
             tag.read.eq(read),
         ]
         stages = [tag]
@@ -195,25 +204,12 @@ class VectorReader(wiring.Component):
             m.d.sync += tag.eq(stages[-1])
             stages.append(tag)
 
-        lanes, answered = self.config.lanes, stages[MemoryBank.latency]
+        lanes = self.config.lanes
         chunks = {}
-        for name, elements, slot in (
-            ("activation", self.config.rows, answered.read.slot),
-            ("accumulator", self.config.cols,
-             Mux(answered.old, answered.old_slot, answered.read.slot)),
-        ):
-            word = getattr(self, f"{name}_data").data
-            size = word.shape().elem_shape.width * lanes
-            slots = elements // lanes
-            selector = Signal(bits_for(slots - 1) if slots > 1 else 0, name=f"{name}_slot")
-            chunk = Signal(
-                data.ArrayLayout(word.shape().elem_shape, lanes),
-                name=f"{name}_chunk",
-                reset_less=True,
-            )
-            choices = [word.as_value()[n * size : (n + 1) * size] for n in range(slots)]
-            m.d.comb += selector.eq(slot)
-            m.d.sync += chunk.eq(choose(choices, selector))
+        for name in ("activation", "accumulator"):
+            answer = getattr(self, f"{name}_data").data
+            chunk = Signal(answer.shape(), name=f"{name}_chunk", reset_less=True)
+            m.d.sync += chunk.eq(answer)
             chunks[name] = chunk
 
         picked = stages[MemoryBank.latency + 1]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Const, Module, Mux, Signal
 from amaranth.hdl import unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect
@@ -15,7 +15,7 @@ from ..dma.fifo import StreamFIFO
 from ..dma.gearbox import Gearbox, gear_input_layout
 from ..memory.ports import ReadResponseSignature, request_layout
 from ..once import Once
-from .transfer import MemoryShape, memory_width, transfer_layout
+from .transfer import MemoryShape, transfer_layout
 
 __all__ = ["STORE_ROW_LAYOUT", "WordReader"]
 
@@ -33,8 +33,9 @@ class WordReader(wiring.Component):
 
         row -> requests -> (memory) -> FIFO -> gearbox -> o
 
-    A request goes out only when its answer has a place. Words of one memory are read back to
-    back; before another memory is read, those of the first have left.
+    A request, for a slot of a word, goes out only when its answer has a place. Memories with slots
+    of one size share a path, which has no gearbox if a slot is as wide as a beat. Slots of one
+    size are read back to back; before others are read, those of the first have left.
 
     Parameters
     ----------
@@ -50,13 +51,13 @@ class WordReader(wiring.Component):
     instruction : In(stream of transfer_layout(memories))
         Taken with its last row.
     row : In(stream of STORE_ROW_LAYOUT)
-        Taken with the request of its last word.
+        Taken with the request of its last slot.
     request_<number> : Out(stream of request_layout)
     response_<number> : In(ReadResponseSignature)
     o : Out(stream of 8 * data_bytes)
         Rows as dense chunks; each starts a new chunk.
     accepted : Out(1)
-        A word is requested in this cycle.
+        A slot is requested in this cycle.
     """
 
     def __init__(
@@ -73,24 +74,32 @@ class WordReader(wiring.Component):
         }
         for number, shape in enumerate(self.memories):
             address_width = (shape.depth - 1).bit_length()
-            members[f"request_{number}"] = Out(stream.Signature(request_layout(address_width)))
+            request = request_layout(address_width, shape.slots)
+            members[f"request_{number}"] = Out(stream.Signature(request))
             members[f"response_{number}"] = In(
-                ReadResponseSignature(shape=unsigned(8 * shape.word_bytes))
+                ReadResponseSignature(shape=unsigned(8 * shape.chunk_bytes))
             )
         super().__init__(members)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         held = self.instruction.payload
+        widths = sorted({shape.chunk_bytes for shape in self.memories})
         started = Signal()
         next_word = Signal(16)
         words_read = Signal(16)
-        current = Signal(memory_width(self.memories), init=self.memories[0].memory.value)
+        slot = Signal(range(max(shape.slots for shape in self.memories)))
+        current = Signal(range(len(widths)))  # The path in use.
         in_flight = Signal(range(WORDS_IN_FLIGHT + 1))
 
         ask = Signal()
         ready = Signal()
+        wanted = Signal.like(current)
         address = Signal(16)
+        last_slot = Signal.like(slot)
+        end_slot = Signal.like(slot)
+        tail = Signal.like(held.tail)
+        word_end = Signal()
         row_end = Signal()
         last = Signal()
         left = Signal()
@@ -100,17 +109,20 @@ class WordReader(wiring.Component):
                 self.row.valid
                 & self.instruction.valid
                 & (in_flight != WORDS_IN_FLIGHT)
-                & (held.memory == current)
+                & (wanted == current)
             ),
             self.accepted.eq(ask & ready),
             address.eq(Mux(started, next_word, held.word)),
-            last.eq(words_read == held.last_word),
+            last.eq((words_read == held.last_word) & (slot == end_slot)),
             row_end.eq(self.accepted & last),
+            word_end.eq(self.accepted & (last | (slot == last_slot))),
             self.row.ready.eq(row_end),
             self.instruction.ready.eq(row_end & self.row.payload.last),
         ]
         m.d.sync += in_flight.eq(in_flight + self.accepted - left)
         with m.If(self.accepted):
+            m.d.sync += slot.eq(Mux(word_end, 0, slot + 1))
+        with m.If(word_end):
             m.d.sync += [
                 started.eq(1),
                 next_word.eq(address + 1),
@@ -119,62 +131,70 @@ class WordReader(wiring.Component):
         with m.If(self.instruction.valid & self.instruction.ready):
             m.d.sync += started.eq(0)
         with m.If(self.instruction.valid & (in_flight == 0) & quiet):
-            m.d.sync += current.eq(held.memory)
+            m.d.sync += current.eq(wanted)
 
-        # What is known of a word when it is requested waits for it.
-        ends, tail = last, held.tail
+        for number, shape in enumerate(self.memories):
+            request = getattr(self, f"request_{number}")
+            chosen = Signal(name=f"chosen_{number}")
+            # Bytes of the row's last word: whole slots before its last one, the rest in that.
+            shift = (shape.chunk_bytes - 1).bit_length() if shape.slots > 1 else len(held.tail)
+            m.d.comb += [
+                chosen.eq(held.memory == shape.memory.value),
+                request.valid.eq(ask & chosen),
+                request.payload.address.eq(address),
+                request.payload.slot.eq(slot),
+            ]
+            with m.If(chosen):
+                m.d.comb += [
+                    ready.eq(request.ready),
+                    wanted.eq(widths.index(shape.chunk_bytes)),
+                    last_slot.eq(shape.slots - 1),
+                    end_slot.eq(held.tail[shift:]),
+                    tail.eq(held.tail[:shift]),
+                ]
+
+        # What is known of a slot when it is requested waits for it.
+        ends: Any = last
         for stage in range(self.read_latency):
             ends_next = Signal(name=f"ends_{stage}")
             tail_next = Signal.like(held.tail, name=f"tail_{stage}")
             m.d.sync += [ends_next.eq(ends), tail_next.eq(tail)]
             ends, tail = ends_next, tail_next
 
-        idle, popped = [], []
-        for number, shape in enumerate(self.memories):
-            request = getattr(self, f"request_{number}")
-            chosen = Signal(name=f"chosen_{number}")
-            m.d.comb += [
-                chosen.eq(current == shape.memory.value),
-                request.valid.eq(ask & chosen),
-                request.payload.address.eq(address),
-            ]
-            with m.If(chosen):
-                m.d.comb += ready.eq(request.ready)
-            gearbox, pop = self._path(m, number, shape, ends, tail)
-            with m.If(chosen):
-                m.d.comb += [
-                    self.o.valid.eq(gearbox.o.valid),
-                    self.o.payload.eq(gearbox.o.payload.data),
-                    gearbox.o.ready.eq(self.o.ready),
-                ]
-            idle.append(gearbox.idle)
-            popped.append(pop)
         m.d.comb += quiet.eq(1)
-        for flag in idle:
-            with m.If(~flag):
-                m.d.comb += quiet.eq(0)
-        for pop in popped:
+        for number, width in enumerate(widths):
+            o, pop, idle = self._path(m, width, ends, tail)
+            with m.If(current == number):
+                m.d.comb += [
+                    self.o.valid.eq(o.valid),
+                    self.o.payload.eq(o.payload.data),
+                    o.ready.eq(self.o.ready),
+                ]
             with m.If(pop):
                 m.d.comb += left.eq(1)
+            with m.If(~idle):
+                m.d.comb += quiet.eq(0)
         return m
 
-    def _path(
-        self, m: Module, number: int, shape: MemoryShape, ends: Any, tail: Any
-    ) -> tuple[Any, Any]:
-        """FIFO and gearbox of one memory; returns the gearbox and the FIFO's pop."""
-        response = getattr(self, f"response_{number}")
-        layout = gear_input_layout(shape.word_bytes, fill=False)
-        fifo = StreamFIFO(layout, WORDS_IN_FLIGHT)
-        gearbox = Gearbox(shape.word_bytes, self.data_bytes, fill=False)
-        m.submodules[f"words_{number}"] = Once(fifo)
-        m.submodules[f"gearbox_{number}"] = Once(gearbox)
-        connect(m, fifo.o, gearbox.i)
-        pop = Signal(name=f"pop_{number}")
+    def _path(self, m: Module, width: int, ends: Any, tail: Any) -> tuple[Any, Any, Any]:
+        """FIFO and gearbox of slots of ``width`` bytes: the stream of chunks, whether a slot leaves
+        the FIFO, and whether none is in the gearbox."""
+        fifo = StreamFIFO(gear_input_layout(width, fill=False), WORDS_IN_FLIGHT)
+        m.submodules[f"words_{width}"] = Once(fifo)
+        entry = fifo.i.payload
         m.d.comb += [
-            fifo.i.valid.eq(response.valid),
-            fifo.i.payload.data.eq(response.data),
-            fifo.i.payload.count.eq(Mux(ends, tail + 1, shape.word_bytes)),
-            fifo.i.payload.last.eq(ends),
-            pop.eq(fifo.o.valid & fifo.o.ready),
+            entry.count.eq(Mux(ends, tail + 1, width)),
+            entry.last.eq(ends),
         ]
-        return gearbox, pop
+        for number, shape in enumerate(self.memories):
+            if shape.chunk_bytes == width:
+                response = getattr(self, f"response_{number}")
+                with m.If(response.valid):
+                    m.d.comb += [fifo.i.valid.eq(1), entry.data.eq(response.data)]
+        pop = fifo.o.valid & fifo.o.ready
+        if width == self.data_bytes:
+            return fifo.o, pop, Const(1, 1)
+        gearbox = Gearbox(width, self.data_bytes, fill=False)
+        m.submodules[f"gearbox_{width}"] = Once(gearbox)
+        connect(m, fifo.o, gearbox.i)
+        return gearbox.o, pop, gearbox.idle

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The data side of LOAD: puts rows and padding into consecutive words."""
+"""The data side of LOAD: puts rows and padding into consecutive words, and fills their tails."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..dma.gearbox import gear_output_layout
+from ..memory.ports import chunk_layout
 from .transfer import MemoryShape, transfer_layout
 
-__all__ = ["LOAD_ROW_LAYOUT", "WordWriter", "word_write_layout"]
+__all__ = ["LOAD_ROW_LAYOUT", "WordWriter", "slot_layout", "slot_write_layout"]
 
 LOAD_ROW_LAYOUT = data.StructLayout(
     {
@@ -29,18 +29,29 @@ LOAD_ROW_LAYOUT = data.StructLayout(
 """What the data side needs of each row; as in `row_layout`."""
 
 
-def word_write_layout(shape: MemoryShape) -> data.StructLayout:
-    """A write of a whole word of plain bytes."""
-    address_width = (shape.depth - 1).bit_length()
+def slot_layout(width_bytes: int) -> data.StructLayout:
+    """Bytes for a slot of a word: ``data``, ``count`` of them that are valid, ``last`` of the row,
+    ``error``."""
     return data.StructLayout(
-        {"address": unsigned(address_width), "data": unsigned(8 * shape.word_bytes)}
+        {
+            "data": unsigned(8 * width_bytes),
+            "count": unsigned(width_bytes.bit_length()),
+            "last": unsigned(1),
+            "error": unsigned(1),
+        }
     )
+
+
+def slot_write_layout(shape: MemoryShape) -> data.StructLayout:
+    """A write of a slot of plain bytes."""
+    address_width = (shape.depth - 1).bit_length()
+    return chunk_layout(address_width, shape.slots, unsigned(8 * shape.chunk_bytes))
 
 
 class WordWriter(wiring.Component):
     """Writes the words of each row, and fill words where a row has padding or no bytes.
 
-    One word a cycle, rows and instructions back to back.
+    One slot of a word a cycle, rows and instructions back to back.
 
     Parameters
     ----------
@@ -53,23 +64,24 @@ class WordWriter(wiring.Component):
         Taken when finished.
     row : In(stream of LOAD_ROW_LAYOUT)
         Taken when finished.
-    words_<number> : In(stream of gear_output_layout)
-        Words of the rows that go to that memory.
-    write_<number> : Out(stream of word_write_layout)
+    slots_<bytes> : In(stream of slot_layout)
+        Slots of the rows that go to memories with slots of that size.
+    write_<number> : Out(stream of slot_write_layout)
     stop : In(1)
         Write nothing and finish nothing.
     accepted : Out(1)
-        A word is written in this cycle.
+        A slot is written in this cycle.
     finished : Out(1)
         The instruction at the head is complete with this cycle.
     refused : Out(1)
         The next row of the instruction at the head has an error.
     corrupt : Out(1)
-        The next word of the instruction at the head came with an error response.
+        The next bytes of the instruction at the head came with an error response.
     """
 
     def __init__(self, memories: Sequence[MemoryShape]) -> None:
         self.memories = tuple(memories)
+        self.widths = tuple(sorted({shape.chunk_bytes for shape in self.memories}))
         members: dict[str, Any] = {
             "instruction": In(stream.Signature(transfer_layout(self.memories))),
             "row": In(stream.Signature(LOAD_ROW_LAYOUT)),
@@ -79,9 +91,10 @@ class WordWriter(wiring.Component):
             "refused": Out(1),
             "corrupt": Out(1),
         }
+        for width in self.widths:
+            members[f"slots_{width}"] = In(stream.Signature(slot_layout(width)))
         for number, shape in enumerate(self.memories):
-            members[f"words_{number}"] = In(stream.Signature(gear_output_layout(shape.word_bytes)))
-            members[f"write_{number}"] = Out(stream.Signature(word_write_layout(shape)))
+            members[f"write_{number}"] = Out(stream.Signature(slot_write_layout(shape)))
         super().__init__(members)
 
     def elaborate(self, platform: Any) -> Module:
@@ -92,40 +105,50 @@ class WordWriter(wiring.Component):
         after = Signal()
         started = Signal()
         next_word = Signal(16)
+        slot = Signal(range(max(shape.slots for shape in self.memories)))
+        rest = Signal()  # The row has ended inside the word.
 
         active = Signal()
         move = Signal()
         padding = Signal()
         filler = Signal()
-        word_valid = Signal()
-        word_last = Signal()
-        word_error = Signal()
+        slot_valid = Signal()
+        slot_last = Signal()
+        slot_error = Signal()
+        last_slot = Signal()
         write = Signal()
         ready = Signal()
         address = Signal(16)
+        word_end = Signal()
         row_end = Signal()
         row_done = Signal()
         m.d.comb += [
             active.eq(self.row.valid & self.instruction.valid & ~self.stop),
             move.eq(active & ~row.sync & ~row.error),
             padding.eq(after | (row.before & (pads != held.pad_before))),
-            filler.eq(padding | ~row.fetch),
-            write.eq(move & (filler | (word_valid & ~word_error))),
+            filler.eq(padding | ~row.fetch | rest),
+            write.eq(move & (filler | (slot_valid & ~slot_error))),
             self.accepted.eq(write & ready),
-            row_end.eq(self.accepted & ~padding & (~row.fetch | word_last)),
+            word_end.eq(self.accepted & last_slot),
+            row_end.eq(word_end & ~padding & (~row.fetch | rest | slot_last)),
             row_done.eq(
                 (active & row.sync)
                 | (row_end & ~row.after)
-                | (self.accepted & after & (pads + 1 == held.pad_after))
+                | (word_end & after & (pads + 1 == held.pad_after))
             ),
             self.row.ready.eq(row_done),
             self.finished.eq(row_done & row.last),
             self.instruction.ready.eq(self.finished),
             self.refused.eq(active & row.error),
-            self.corrupt.eq(move & ~filler & word_valid & word_error),
+            self.corrupt.eq(move & ~filler & slot_valid & slot_error),
             address.eq(Mux(started, next_word, held.word)),
         ]
         with m.If(self.accepted):
+            m.d.sync += [
+                slot.eq(Mux(last_slot, 0, slot + 1)),
+                rest.eq(~last_slot & (rest | (~filler & slot_last))),
+            ]
+        with m.If(word_end):
             m.d.sync += [started.eq(1), next_word.eq(address + 1)]
             with m.If(padding):
                 m.d.sync += pads.eq(pads + 1)
@@ -136,24 +159,45 @@ class WordWriter(wiring.Component):
         with m.If(self.finished):
             m.d.sync += started.eq(0)
 
-        for number, shape in enumerate(self.memories):
-            words = getattr(self, f"words_{number}")
-            port = getattr(self, f"write_{number}")
-            chosen = Signal(name=f"chosen_{number}")
+        filled, chosen_widths = {}, {}
+        for width in self.widths:
+            source = getattr(self, f"slots_{width}")
+            chosen = Signal(name=f"chosen_{width}_bytes")
+            word = Signal(8 * width, name=f"filled_{width}")
             m.d.comb += [
-                chosen.eq(held.memory == shape.memory.value),
-                words.ready.eq(chosen & self.accepted & ~filler),
-                port.valid.eq(chosen & write),
-                port.payload.address.eq(address),
-                port.payload.data.eq(
-                    Mux(filler, held.fill.replicate(shape.word_bytes), words.payload.data)
+                source.ready.eq(chosen & self.accepted & ~filler),
+                word.eq(
+                    Cat(
+                        Mux(
+                            filler | (source.payload.count <= lane),
+                            held.fill,
+                            source.payload.data.word_select(lane, 8),
+                        )
+                        for lane in range(width)
+                    )
                 ),
             ]
             with m.If(chosen):
                 m.d.comb += [
-                    word_valid.eq(words.valid),
-                    word_last.eq(words.payload.last),
-                    word_error.eq(words.payload.error),
+                    slot_valid.eq(source.valid),
+                    slot_last.eq(source.payload.last),
+                    slot_error.eq(source.payload.error),
+                ]
+            filled[width], chosen_widths[width] = word, chosen
+        for number, shape in enumerate(self.memories):
+            port = getattr(self, f"write_{number}")
+            chosen = Signal(name=f"chosen_{number}")
+            m.d.comb += [
+                chosen.eq(held.memory == shape.memory.value),
+                port.valid.eq(chosen & write),
+                port.payload.address.eq(address),
+                port.payload.slot.eq(slot),
+                port.payload.data.eq(filled[shape.chunk_bytes]),
+            ]
+            with m.If(chosen):
+                m.d.comb += [
                     ready.eq(port.ready),
+                    last_slot.eq(slot == shape.slots - 1),
+                    chosen_widths[shape.chunk_bytes].eq(1),
                 ]
         return m

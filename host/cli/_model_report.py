@@ -50,8 +50,8 @@ def print_layers(
     """
     table = Table(title=title, title_justify="left")
     table.add_column("layer", overflow="fold")
-    table.add_column("runs on")
-    table.add_column("MACs", justify="right")
+    table.add_column("runs on", no_wrap=True, min_width=len("accelerator"))
+    table.add_column("MACs", justify="right", no_wrap=True)
     for heading in columns.values():
         table.add_column(heading, justify="right")
     for layer in layers:

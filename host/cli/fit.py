@@ -31,13 +31,16 @@ MEGABYTE = 1 << 20
 @model_options
 @click.option("--dram", "dram_megabytes", type=click.IntRange(min=1), default=1024,
               show_default=True, help="Megabytes of DRAM the accelerator has.")
+@click.option("--allow-host", is_flag=True,
+              help="Also fits if convolutions or matrix products have to run on the host.")
 def command(
-    output: Output, model: Callable[[], LoadedModel], dram_megabytes: int
+    output: Output, model: Callable[[], LoadedModel], dram_megabytes: int, allow_host: bool
 ) -> dict[str, Any]:
     """Say what of MODEL runs where, what memory it needs, and what it costs: all estimates.
 
     The exit status is 1 if an operator that the accelerator has cannot run on this configuration,
-    an operator cannot run at all, or the DRAM is too small.
+    a convolution or matrix product has to run on the host, an operator cannot run at all, or the
+    DRAM is too small.
     """
     from ._model_costs import dram_traffic, layer_costs, memory_use
 
@@ -50,7 +53,7 @@ def command(
     cycles = compiled.estimated_cycles
     macs = compiled.info["macs"]
     needed = len(compiled.constants) + compiled.tensor_bytes + 32 * sum(map(len, compiled.programs))
-    problems = _problems(loaded.graph, compiled)
+    problems = _problems(loaded.graph, compiled, allow_host)
     if needed > dram_megabytes * MEGABYTE:
         problems.append(f"DRAM: {needed:,} bytes are needed, there are "
                         f"{dram_megabytes * MEGABYTE:,}")
@@ -90,24 +93,29 @@ def _host_macs(compiled: CompiledModel) -> int:
     return sum(graph.multiply_accumulates(operator) for operator in graph.operators)
 
 
-def _problems(graph: Graph | None, compiled: CompiledModel) -> list[str]:
-    """What cannot run at all, and what runs on the host only because of the configuration."""
+def _problems(graph: Graph | None, compiled: CompiledModel, allow_host: bool) -> list[str]:
+    """What cannot run at all, what runs on the host only because of the configuration, and MACs."""
     from ..compiler.network.layers import HostOperator
     from ..compiler.network.mapping import map_graph
 
-    problems = [f"{item.name} ({item.kind}) cannot run: {item.unsupported}"
-                for item in compiled.graph.unsupported()]
-    if graph is None:
-        return problems
-    roomy = Config(rows=compiled.config.rows, cols=compiled.config.cols,
-                   requantize=graph.convention,
-                   max_reduction_depth=131071)
-    items, _ = map_graph(graph, roomy)
-    always = {item.operator.name for item in items if isinstance(item, HostOperator)}
+    always = None
+    if graph is not None:
+        roomy = Config(rows=compiled.config.rows, cols=compiled.config.cols,
+                       requantize=graph.convention, max_reduction_depth=131071)
+        items, _ = map_graph(graph, roomy)
+        always = {item.operator.name for item in items if isinstance(item, HostOperator)}
+    problems = []
     for entry in compiled.host_operators:
-        if entry["name"] not in always:
-            problems.append(f"{entry['name']} ({entry['kind']}) has to run on the host: "
-                            f"{entry['reason']}")
+        operator = compiled.operator(entry["name"])
+        name = f"{operator.name} ({operator.kind})"
+        macs = compiled.graph.multiply_accumulates(operator)
+        if operator.unsupported is not None:
+            problems.append(f"{name} cannot run: {operator.unsupported}")
+        elif always is not None and operator.name not in always:
+            problems.append(f"{name} has to run on the host: {entry['reason']}")
+        elif macs and not allow_host:
+            problems.append(f"{name}, {macs:,} multiply-accumulates, runs on the host: "
+                            f"{entry['reason']} (--allow-host accepts that)")
     return problems
 
 

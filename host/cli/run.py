@@ -47,6 +47,8 @@ TARGETS = ("reference", "simulator", "rtl", "cocotb")
               help="Where the accelerator's part runs.")
 @click.option("--latency", type=click.IntRange(min=1), default=30, show_default=True,
               help="Cycles of memory latency (rtl).")
+@click.option("--dram", "dram_megabytes", type=click.IntRange(min=1), default=1024,
+              show_default=True, help="Megabytes of DRAM the accelerator has.")
 @click.option("--per-layer", is_flag=True,
               help="Run each layer as a program of its own, to measure its cycles.")
 @click.option("--check/--no-check", "compare", default=True, show_default=True,
@@ -56,7 +58,7 @@ TARGETS = ("reference", "simulator", "rtl", "cocotb")
 def command(
     output: Output, model: Callable[[], LoadedModel], inputs: tuple[str, ...],
     expect: tuple[str, ...], seed: int, save: Path | None, target: str, latency: int,
-    per_layer: bool, compare: bool, reference: Path | None,
+    dram_megabytes: int, per_layer: bool, compare: bool, reference: Path | None,
 ) -> dict[str, Any]:
     """Run MODEL (.tflite, .onnx, or a .weft file of `weft compile`).
 
@@ -79,7 +81,9 @@ def command(
     graph = loaded.source
     values, sources = read_inputs(graph, inputs, seed)
     expected = read_expected(graph, expect) if expect else None
-    options = {"latency": latency} if target == "rtl" else {}
+    options = {"dram_bytes": dram_megabytes << 20}
+    if target == "rtl":
+        options["latency"] = latency
     subject: Any = loaded.compiled or loaded.graph
     if target != "reference":
         with output.progress("compiling"):

@@ -38,6 +38,14 @@ __all__ = ["CONVENTIONS", "Graph", "ModelError", "Operator", "Quantization", "Te
 CONVENTIONS = ("tflite", "onnx")
 """How a graph's integers are rescaled (design, numeric contract)."""
 
+_PRODUCTS = ("BATCH_MATMUL", "ONNX_MATMUL_INTEGER", "ONNX_QLINEAR_MATMUL")
+_WEIGHTS = {
+    "CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "BATCH_MATMUL": 1,
+    "ONNX_CONV_INTEGER": 1, "ONNX_MATMUL_INTEGER": 1, "ONNX_QLINEAR_CONV": 3,
+    "ONNX_QLINEAR_MATMUL": 3,
+}
+"""Which operand the first one is multiplied with, by kind."""
+
 
 @dataclass(eq=False)
 class Operator:
@@ -163,16 +171,23 @@ class Graph:
         return uses
 
     def multiply_accumulates(self, operator: Operator) -> int:
-        """Multiplications that a convolution or fully connected layer needs; 0 for others."""
-        if operator.kind not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
+        """Multiplications of a convolution, fully connected layer or matrix product, else 0."""
+        operands, results = self.operands(operator), self.results(operator)
+        place = _WEIGHTS.get(operator.kind)
+        if place is None or len(operands) <= place or not results:
             return 0
-        weights = self.operands(operator)[1]
-        result = self.results(operator)[0]
+        weights = operands[place]
         if weights is None or not weights.shape:
             return 0
+        if operator.kind in _PRODUCTS:
+            a = operands[0]
+            if a is None or not a.shape:
+                return 0
+            transposed = operator.attributes.get("adj_x", False) and len(a.shape) > 1
+            return results[0].elements * a.shape[-2 if transposed else -1]
         if operator.kind == "DEPTHWISE_CONV_2D":
-            return result.elements * math.prod(weights.shape[1:3])
-        return result.elements * math.prod(weights.shape[1:])
+            return results[0].elements * math.prod(weights.shape[1:3])
+        return results[0].elements * math.prod(weights.shape[1:])
 
     def validate(self) -> None:
         """Check every tensor, every name and the order of execution.

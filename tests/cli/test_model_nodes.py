@@ -19,7 +19,10 @@ KINDS = ("matmulinteger", "qlinearmatmul", "convinteger", "qlinearconv", "quanti
 REFUSED = ("e4m3", "e5m2", "float4", "int4", "int2")
 """Element types that no tensor of a graph has: 8-bit floats and integers of 4 and 2 bits."""
 
-ON_THE_ARRAY: set[str] = set()
+ON_THE_ARRAY = {
+    "test_qlinearconv", "test_qlinearmatmul_2D_int8_float16", "test_qlinearmatmul_2D_int8_float32",
+    "test_qlinearmatmul_2D_uint8_float16", "test_qlinearmatmul_2D_uint8_float32",
+}
 """Node tests whose product runs on the array once their parameters are constants."""
 
 if not NODES.is_dir():
@@ -62,6 +65,14 @@ def test_node(capfd: pytest.CaptureFixture[str], name: str, constant: bool) -> N
     value = run(capfd, arguments(name, constant))
     assert value["equal_to_expected"] is True
     assert all(item["reason"] for item in value["host_operators"])
+
+
+@pytest.mark.parametrize("name", sorted(ON_THE_ARRAY))
+def test_node_on_rtl(capfd: pytest.CaptureFixture[str], name: str) -> None:
+    given = arguments(name, True)
+    given[given.index("small")] = "default"
+    value = run(capfd, [*given, "--target", "rtl"])
+    assert value["equal_to_expected"] is True and value["cycles"]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in SOUND])

@@ -17,16 +17,17 @@ from weft.cli import main
 SMALL = ["--rows", "4", "--cols", "4"]
 
 
-def network(kinds: tuple[str, ...] = ("CONV_2D", "SOFTMAX")) -> bytes:
+def network(kinds: tuple[str, ...] = ("CONV_2D", "SOFTMAX"), size: int = 6,
+            dtype: str = "int8", depth: int = 3) -> bytes:
     """A convolution 1x6x6x3 to 1x6x6x4, and what follows it."""
     random = np.random.default_rng(3)
     tensors = [
-        TensorSpec("x", (1, 6, 6, 3), scale=0.05, zero_point=3),
-        constant("w", random.integers(-127, 128, (4, 3, 3, 3)), "int8",
+        TensorSpec("x", (1, size, size, depth), dtype, scale=0.05, zero_point=3),
+        constant("w", random.integers(-127, 128, (4, 3, 3, depth)), "int8",
                  scale=random.uniform(0.001, 0.01, 4), zero_point=0),
         constant("b", random.integers(-500, 500, 4), scale=[1e-4] * 4),
-        TensorSpec("y", (1, 6, 6, 4), scale=0.03, zero_point=-5),
-        TensorSpec("z", (1, 6, 6, 4), scale=1 / 256, zero_point=-128),
+        TensorSpec("y", (1, size, size, 4), dtype, scale=0.03, zero_point=-5),
+        TensorSpec("z", (1, size, size, 4), dtype, scale=1 / 256, zero_point=-128),
     ]
     operators = [
         OperatorSpec("CONV_2D", [0, 1, 2], [3], "Conv2DOptions", {
@@ -132,24 +133,74 @@ def test_a_difference_is_an_error(
     assert value["equal_to_reference"] is False
 
 
-@pytest.mark.parametrize("command", ["run", "compile", "fit"])
+BROKEN = {
+    "short": (network()[:300], ""),
+    "garbage": (bytes(range(256)) * 8, ""),
+    "empty": (b"", ""),
+    "custom": (network(("CONV_2D", "CUSTOM")), "mystery"),
+    "int16": (network(dtype="int16"), "unsupported quantization"),
+    "large": (network(size=20_000), "more than 1073741824"),
+    "missing": (None, "No such file"),
+}
+"""Contents of files that no command takes, and what the error says."""
+
+
+@pytest.mark.parametrize("command", ["run", "compile", "fit", "profile"])
+@pytest.mark.parametrize("name", BROKEN)
 def test_bad_files_leave_nothing(
-    capfd: pytest.CaptureFixture[str], tmp_path: Path, command: str
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, command: str, name: str
 ) -> None:
-    (tmp_path / "short.tflite").write_bytes(network()[:300])
-    (tmp_path / "custom.tflite").write_bytes(network(("CONV_2D", "CUSTOM")))
-    target = tmp_path / "program.weft"
-    options = ["-o", str(target)] if command == "compile" else []
-    for name in ("short", "custom", "missing"):
-        before = sorted(tmp_path.iterdir())
-        path = str(tmp_path / f"{name}.tflite")
-        value = run_json(capfd, command, path, *options, *SMALL, status=1)
-        if command == "fit" and name == "custom":
-            assert value["fits"] is False and "mystery" in value["problems"][0]
-        else:
-            assert value["error"]["type"] == "ModelError"
-            assert "\n" not in value["error"]["message"]
-        assert sorted(tmp_path.iterdir()) == before
+    content, said = BROKEN[name]
+    path = tmp_path / f"{name}.tflite"
+    if content is not None:
+        path.write_bytes(content)
+    options = {"compile": ["-o", str(tmp_path / "program.weft")],
+               "profile": ["-o", str(tmp_path / "profile")],
+               "run": ["--output", str(tmp_path / "out" / "y.npy")]}.get(command, [])
+    before = sorted(tmp_path.iterdir())
+    value = run_json(capfd, command, str(path), *options, *SMALL, status=1)
+    if "problems" in value:
+        assert value["fits"] is False and said in value["problems"][0]
+    else:
+        assert value["error"]["type"] == "ModelError"
+        assert said in value["error"]["message"] and "\n" not in value["error"]["message"]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_program_file_stays_until_the_next_is_whole(
+    capfd: pytest.CaptureFixture[str], model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "program.weft"
+    program.write_bytes(b"as it was")
+    before = sorted(tmp_path.iterdir())
+
+    def full(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("weft.cli._model_load.os.replace", full)
+    error = run_json(capfd, "compile", model, "-o", str(program), *SMALL, status=1)["error"]
+    assert "No space left" in error["message"]
+    assert program.read_bytes() == b"as it was" and sorted(tmp_path.iterdir()) == before
+
+
+def test_too_little_memory(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(network(size=400))
+    error = run_json(capfd, "run", str(path), *SMALL, "--dram", "1", status=1)["error"]
+    assert error["type"] == "MemorySizeError" and "the device has 1048576" in error["message"]
+    value = run_json(capfd, "fit", str(path), *SMALL, "--dram", "1", status=1)
+    assert value["fits"] is False and "DRAM" in value["problems"][0]
+
+
+def test_products_on_the_host_do_not_fit_silently(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A reduction too deep for any configuration."""
+    path = tmp_path / "model.tflite"
+    path.write_bytes(network(depth=20_000))
+    value = run_json(capfd, "fit", str(path), status=1)
+    assert value["fits"] is False and "max_reduction_depth" in value["problems"][0]
+    assert run_json(capfd, "fit", str(path), "--allow-host")["fits"] is True
 
 
 def test_bad_inputs(capfd: pytest.CaptureFixture[str], model: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("block_diagram.svg", "pipeline.svg", "wavefront.svg")
+NAMES = ("block_diagram.svg", "pipeline.svg", "vector_pipeline.svg", "wavefront.svg")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -58,6 +58,12 @@ def test_counts_multiply_accumulates():
     assert graph.multiply_accumulates(Operator("CONV_2D", ("x", "w"), ("y",))) == 128 * 27
     assert graph.multiply_accumulates(Operator("DEPTHWISE_CONV_2D", ("x", "d"), ("y",))) == 128 * 4
     assert graph.multiply_accumulates(Operator("ADD", ("x", "w"), ("y",))) == 0
+    product = Operator("BATCH_MATMUL", ("x", "w"), ("y",), {"adj_x": False})
+    y = graph.tensors["y"].elements
+    assert graph.multiply_accumulates(product) == y * graph.tensors["x"].shape[-1]
+    product.attributes["adj_x"] = True
+    assert graph.multiply_accumulates(product) == y * graph.tensors["x"].shape[-2]
+    assert graph.multiply_accumulates(Operator("ONNX_QLINEAR_CONV", ("x", "w"), ("y",))) == 0
 
 
 @pytest.mark.parametrize(

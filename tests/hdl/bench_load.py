@@ -23,11 +23,12 @@ DRAM_BYTES = 3 << 14
 class WritePort:
     """An on-chip memory's write stream, with stalls."""
 
-    def __init__(self, bench, prefix, depth, width, random, stalls):
-        self.wires, self.prefix, self.width = bench.wires, prefix, width
+    def __init__(self, bench, prefix, depth, width, slots, random, stalls):
+        self.wires, self.prefix, self.width, self.slots = bench.wires, prefix, width, slots
         self.address_width = (depth - 1).bit_length()
+        self.slot_width = (slots - 1).bit_length()
         self.random, self.stalls = random, stalls
-        self.words, self.cycles = {}, []
+        self.words, self.cycles, self.parts = {}, [], {}
         self.held = None
         bench.add(self)
 
@@ -43,9 +44,18 @@ class WritePort:
             self.held = None if self.ready else payload
             if self.ready:
                 address = payload & ((1 << self.address_width) - 1)
-                data = (payload >> self.address_width).to_bytes(self.width, "little")
-                self.words[address] = data
+                slot = payload >> self.address_width & ((1 << self.slot_width) - 1)
+                data = payload >> self.address_width + self.slot_width
+                self.write(address, slot, data.to_bytes(self.width // self.slots, "little"))
                 self.cycles.append(cycle)
+
+    def write(self, address, slot, data):
+        """A word's slots come in order; the word counts when it has all."""
+        parts = self.parts.setdefault(address, [])
+        assert slot == len(parts), f"slot {slot} of word {address} after {len(parts)} others"
+        parts.append(data)
+        if len(parts) == self.slots:
+            self.words[address] = b"".join(self.parts.pop(address))
 
 
 class LoadBench:
@@ -75,12 +85,17 @@ class LoadBench:
             outstanding=config.read_outstanding,
         )
         self.unit = UnitControl(bench, random=self.random, gap=gap)
+        slots = {
+            Memory.ACCUMULATOR: config.accumulator_slots,
+            Memory.PARAMETER: config.parameter_slots,
+        }
         self.ports = {
             memory: WritePort(
                 bench,
                 name,
                 self.model.depth[memory],
                 self.model.width[memory],
+                slots.get(memory, 1),
                 self.random,
                 port_stalls,
             )
@@ -101,6 +116,7 @@ class LoadBench:
     def check_memories(self):
         for memory, port in self.ports.items():
             assert port.words == self.model.words[memory], memory
+            assert not port.parts, memory
 
     async def finish(self, limit=15000):
         await self.bench.run_until(lambda: self.unit.drained, limit)

@@ -18,7 +18,7 @@ from weft.hdl.bus import COMMAND_LAYOUT, ERROR_LAYOUT
 from weft.hdl.config import Config
 from weft.hdl.isa import ACCUMULATE_FLAG, ErrorCode, Instruction, Opcode
 from weft.hdl.memory.accumulator import Accumulator
-from weft.hdl.memory.ports import int8_vector, int32_vector, write_layout
+from weft.hdl.memory.ports import chunk_layout, int8_vector, int32_vector
 from weft.hdl.units.issue import ARRAY_ACTIVITY
 from weft.sim.bench.payload import Codec
 from weft.sim.bench.runner import bench_parameters, bench_random
@@ -49,7 +49,7 @@ class Bench:
             return StreamSource(dut, prefix, dut.clk, layout, stalls=stalls, random=self.random)
 
         def words(memory_depth, vector):
-            return write_layout((memory_depth - 1).bit_length(), vector)
+            return chunk_layout((memory_depth - 1).bit_length(), 1, vector)
 
         config = self.config
         rows, cols = config.rows, config.cols
@@ -72,7 +72,7 @@ class Bench:
         tables = model.activations, model.weights, model.accumulator
         for stream, values in zip(self.writes, tables, strict=True):
             stream.put(
-                {"address": address, "data": [int(item) for item in word]}
+                {"address": address, "slot": 0, "data": [int(item) for item in word]}
                 for address, word in enumerate(values)
             )
         for stream in self.writes:
@@ -458,7 +458,7 @@ async def other_ports_of_the_accumulator(dut):
         for address in to_write:
             word = [random.randint(-(2**31), 2**31 - 1) for _ in range(bench.config.cols)]
             model.accumulator[address] = model.wrap(word)
-            written.append({"address": address, "data": word})
+            written.append({"address": address, "slot": 0, "data": word})
         bench.writes[2].put(written)
         expected = model.accumulator[to_read].tolist()
         bench.issue(program)

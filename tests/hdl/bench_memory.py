@@ -6,7 +6,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from weft.hdl.memory.accumulator import Accumulator
 from weft.hdl.memory.bank import MemoryBank
-from weft.hdl.memory.ports import int8_vector, int32_vector, write_layout
+from weft.hdl.memory.ports import chunk_layout, int8_vector, int32_vector, request_layout
 from weft.sim.bench.payload import Codec
 from weft.sim.bench.runner import bench_parameters, bench_random
 from weft.sim.bench.streams import reset, start_clock
@@ -42,7 +42,7 @@ async def scratchpad(dut):
     depth, length = parameters["depth"], parameters["length"]
     banked = parameters["memory"] == "activation"
     vector = Codec(int8_vector(length))
-    write = Codec(write_layout((depth - 1).bit_length(), int8_vector(length)))
+    write = Codec(chunk_layout((depth - 1).bit_length(), 1, int8_vector(length)))
     start_clock(dut)
     dut.matmul_read__enable.value = dut.write__valid.value = 0
     dut.matmul_read__address.value = 0
@@ -69,7 +69,9 @@ async def scratchpad(dut):
         dut.matmul_read__enable.value = int(matmul is not None)
         dut.matmul_read__address.value = random.randrange(depth) if matmul is None else matmul
         dut.write__valid.value = int(written is not None)
-        dut.write__payload.value = write.pack({"address": written or 0, "data": word})
+        dut.write__payload.value = write.pack(
+            {"address": written or 0, "slot": 0, "data": word}
+        )
         if banked:
             dut.read__valid.value = int(request is not None)
             dut.read__payload.value = request or 0
@@ -105,8 +107,11 @@ async def accumulator(dut):
         return
     depth, cols, width = parameters["depth"], parameters["length"], parameters["width"]
     data_width = parameters["data_width"]
-    codec = Codec(int32_vector(cols))
-    write = Codec(write_layout((depth - 1).bit_length(), int32_vector(cols)))
+    slots = parameters["slots"]
+    part = int32_vector(cols // slots)
+    codec, address_width = Codec(part), (depth - 1).bit_length()
+    write = Codec(chunk_layout(address_width, slots, part))
+    read = Codec(request_layout(address_width, slots))
     start_clock(dut)
     for port in (
         "update__valid",
@@ -120,6 +125,7 @@ async def accumulator(dut):
         getattr(dut, port).value = 0
     await reset(dut)
     words = [None] * depth
+    parts = [[None] * slots for _ in words]  # Of the words that are not complete.
     updated = [-100] * depth  # Cycle of the last update of each word.
     schedule = Schedule()
     request = item = None
@@ -127,7 +133,7 @@ async def accumulator(dut):
     half = 1 << (data_width - 1)
     for cycle in range(parameters["cycles"]):
         schedule.cycle = cycle
-        filling = cycle < 2 * depth
+        filling = cycle < 2 * depth * slots
         busy = random.choice([0.1, 0.5, 1.0])
         settled = [
             address
@@ -137,30 +143,34 @@ async def accumulator(dut):
             and (item is None or item[0] != address)
         ]
         if request is None and settled and random.random() < busy:
-            request = random.choice(settled)
+            request = random.choice(settled), random.randrange(slots)
         if item is None and (filling or random.random() < 0.5):
-            free = [a for a in settled if a != request] if not filling else []
+            reading = request and request[0]
+            free = [a for a in settled if a != reading] if not filling else []
             if filling:
-                free = [a for a in range(depth) if words[a] is None and a != request]
+                free = [a for a in range(depth) if words[a] is None and a != reading]
             if free:
-                word = [random.randint(-(2**31), 2**31 - 1) for _ in range(cols)]
-                item = random.choice(free), word
+                word = [random.randint(-(2**31), 2**31 - 1) for _ in range(cols // slots)]
+                address = random.choice(free)
+                missing = [n for n in range(slots) if parts[address][n] is None]
+                item = address, random.choice(missing if filling else range(slots)), word
         update = None
         if not filling and random.random() < busy:
             address = random.choice([random.randrange(depth), random.randrange(3)])
             accumulate = random.randrange(2)
             gap = cycle - updated[address]
-            taken = address in (request, item[0] if item else None) or words[address] is None
+            taken = address in (request and request[0], item and item[0]) or words[address] is None
             if not taken and (not accumulate or gap >= Accumulator.hazard_distance):
                 update = address, accumulate
         dut.update__valid.value = int(update is not None)
         dut.update__address.value = update[0] if update else random.randrange(depth)
         dut.update__accumulate.value = update[1] if update else random.randrange(2)
         dut.read__valid.value = int(request is not None)
-        dut.read__payload.value = request or 0
+        address, slot = request or (0, 0)
+        dut.read__payload.value = read.pack({"address": address, "slot": slot})
         dut.write__valid.value = int(item is not None)
-        address, word = item or (0, [0] * cols)
-        dut.write__payload.value = write.pack({"address": address, "data": word})
+        address, slot, word = item or (0, 0, [0] * (cols // slots))
+        dut.write__payload.value = write.pack({"address": address, "slot": slot, "data": word})
         values = [random.randint(-half, half - 1) for _ in range(cols)]
         expected = {}
         for kind, payload in schedule.now():
@@ -176,18 +186,23 @@ async def accumulator(dut):
             return (one >= depth // 2) == (other >= depth // 2)
 
         if request is not None:
-            conflict = bool(update and update[1]) and same_bank(update[0], request)
+            conflict = bool(update and update[1]) and same_bank(update[0], request[0])
             assert int(dut.read__ready.value) != conflict
             stalls["read"] += conflict
             if not conflict:
-                schedule.after(LATENCY, ("read", words[request]))
+                size = cols // slots
+                shown = words[request[0]][request[1] * size :][:size]
+                schedule.after(LATENCY, ("read", shown))
                 request = None
         if item is not None:
             conflict = "sum" in expected and same_bank(expected["sum"], item[0])
             assert int(dut.write__ready.value) != conflict
             stalls["write"] += conflict
             if not conflict:
-                words[item[0]] = [wrap(value, width) for value in item[1]]
+                address, slot, word = item
+                parts[address][slot] = [wrap(value, width) for value in word]
+                if None not in parts[address]:
+                    words[address] = sum(parts[address], [])
                 item = None
         assert bool(int(dut.read_data__valid.value)) == ("read" in expected)
         if "read" in expected:
@@ -199,6 +214,8 @@ async def accumulator(dut):
             schedule.after(Accumulator.update_latency - 1, ("sum", address))
             old = words[address] if accumulate else [0] * cols
             words[address] = [wrap(a + b, width) for a, b in zip(old, new, strict=True)]
+            size = cols // slots
+            parts[address] = [words[address][n * size :][:size] for n in range(slots)]
             updated[address] = cycle
         await FallingEdge(dut.clk)
     assert stalls["read"] and stalls["write"]

@@ -25,8 +25,10 @@ DRAM_BYTES = 3 << 14
 class ReadPort:
     """An on-chip memory's read requests with stalls, and its answers after the fixed latency."""
 
-    def __init__(self, bench, prefix, words, width, random, stalls):
-        self.wires, self.prefix, self.words, self.width = bench.wires, prefix, words, width
+    def __init__(self, bench, prefix, words, width, slots, random, stalls):
+        self.wires, self.prefix, self.words = bench.wires, prefix, words
+        self.width = width // slots
+        self.address_width = (len(words) - 1).bit_length()
         self.random, self.stalls = random, stalls
         self.answers = {}
         self.held = None
@@ -36,18 +38,23 @@ class ReadPort:
         self.ready = not (self.stalls and self.random.random() < self.stalls)
         self.wires.set(f"{self.prefix}_read__ready", int(self.ready))
         answer = self.answers.pop(cycle, None)
-        data = self.random.randbytes(self.width) if answer is None else self.words[answer]
+        data = self.random.randbytes(self.width) if answer is None else self.part(answer)
         value = int.from_bytes(data, "little")
         if self.wires.has(f"{self.prefix}_data__valid"):
             self.wires.set(f"{self.prefix}_data__valid", int(answer is not None))
             self.wires.set(f"{self.prefix}_data__data", value)
+
+    def part(self, request):
+        """The slot of a word that a request asks for."""
+        word = self.words[request & ((1 << self.address_width) - 1)]
+        return word[(request >> self.address_width) * self.width :][: self.width]
 
     def observe(self, cycle):
         if self.wires.get(f"{self.prefix}_read__valid"):
             address = self.wires.get(f"{self.prefix}_read__payload")
             assert self.held is None or self.held == address, "address changed while waiting"
             self.held = None if self.ready else address
-            assert address in self.words
+            assert self.part(address)
             if self.ready:
                 self.answers[cycle + MemoryBank.latency] = address
 
@@ -87,7 +94,13 @@ class StoreBench:
         self.unit = UnitControl(bench, random=random, gap=gap)
         self.ports = {
             memory: ReadPort(
-                bench, prefix, model.words[memory], model.width[memory], random, port_stalls
+                bench,
+                prefix,
+                model.words[memory],
+                model.width[memory],
+                config.accumulator_slots if memory is Memory.ACCUMULATOR else 1,
+                random,
+                port_stalls,
             )
             for memory, prefix in PORTS.items()
         }

@@ -33,10 +33,16 @@ def test_weight_scratchpad(simulator):
     bench(WeightScratchpad(cols=3, depth=32), "weight", simulator, length=3, depth=32)
 
 
-@pytest.mark.parametrize("cols, width, data_width, depth", [(1, 32, 16, 16), (3, 24, 18, 32)])
-def test_accumulator(cols, width, data_width, depth, simulator):
-    component = Accumulator(cols=cols, width=width, depth=depth, data_width=data_width)
+@pytest.mark.parametrize(
+    "cols, width, data_width, depth, slots",
+    [(1, 32, 16, 16, 1), (3, 24, 18, 32, 1), (6, 32, 19, 16, 3)],
+)
+def test_accumulator(cols, width, data_width, depth, slots, simulator):
+    component = Accumulator(
+        cols=cols, width=width, depth=depth, data_width=data_width, slots=slots
+    )
     sizes = {"length": cols, "depth": depth, "width": width, "data_width": data_width}
+    sizes["slots"] = slots
     bench(component, "accumulator", simulator, **sizes)
 
 

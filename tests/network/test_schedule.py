@@ -7,11 +7,13 @@ import pytest
 import weft
 from weft.compiler.checker import check
 from weft.compiler.network.operations import DRAM, Operation
+from weft.compiler.network.pipeline import check_memory
 from weft.compiler.network.placement import Lifetime, Scratchpad, place_in_dram
 from weft.compiler.network.pooling import runs
 from weft.compiler.network.rescaling import find_rescaling
 from weft.compiler.network.synchronize import in_order, synchronize
 from weft.compiler.program import Program, SegmentNeed
+from weft.graph import ModelError
 from weft.hdl.isa import Memory, Opcode
 from weft.operators.pooling import divide_half_away
 
@@ -86,6 +88,16 @@ def test_places_in_dram_do_not_overlap_in_time():
                 assert (places[a.name] + a.size <= places[b.name]
                         or places[b.name] + b.size <= places[a.name])
     assert size < sum(item.size for item in items) / 2
+
+
+@pytest.mark.parametrize("constants, tensors, said", [
+    (1 << 32, 64, "constants and tensors take 4,294,967,360 bytes"),
+    (64, (1 << 32) + 1, "tensors take 4,294,967,297 bytes"), ((1 << 33), 64, "constants take"),
+])
+def test_segments_that_offsets_do_not_reach(constants, tensors, said):
+    with pytest.raises(ModelError, match=said):
+        check_memory(CONFIG, constants, tensors)
+    check_memory(CONFIG.replace(axi_address_width=40), 1 << 32, 1 << 32)
 
 
 def test_the_scratchpad_gives_ranges_that_do_not_overlap():

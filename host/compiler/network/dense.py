@@ -79,7 +79,7 @@ def _runs(config: Config, layer: Convolution) -> tuple[int, int, tuple[int, int,
 def dense_halo(config: Config, layer: Convolution) -> tuple[int, int, int, int] | None:
     """The padding that the host must put around the tensor, or None if nothing is gained."""
     form, kernel = layer.source, layer.kernel
-    if layer.groups != 1 or layer.result.width > ROWS:
+    if layer.groups != 1 or layer.result.width > ROWS or 0 in layer.dilation:
         return None
     lines, size, halo = _runs(config, layer)
     runs = ceiling(kernel[0], lines) * ceiling(size, config.rows)

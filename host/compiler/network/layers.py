@@ -79,7 +79,7 @@ class Convolution(Layer):
     rescaling : Rescaling
         Bias, multipliers and shifts of every output channel.
     stride, dilation : tuple of int
-        Rows, columns.
+        Rows, columns. A dilation of 0 puts all taps of a row on one pixel.
     before : tuple of int
         Padding rows above and columns to the left.
     """

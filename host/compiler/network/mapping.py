@@ -45,8 +45,8 @@ MISSING: dict[str, str] = {
                      "SPLIT", "SPLIT_V", "STRIDED_SLICE", "TRANSPOSE", "UNPACK"),
                     "only moves or relabels bytes"),
     **dict.fromkeys(("PAD", "PADV2"), "is not in front of convolutions alone, which would pad"),
-    **dict.fromkeys(("BATCH_MATMUL", "MUL"),
-                    "multiplies two computed tensors, and the accelerator multiplies by constants"),
+    "BATCH_MATMUL": "multiplies by a computed matrix or several, and the array by one constant one",
+    "MUL": "multiplies two computed tensors, and the vector unit multiplies by constants",
     **dict.fromkeys(("MAXIMUM", "MINIMUM", "PRELU"),
                     "selects between two tensors, and the vector unit does so only with a single "
                     "constant"),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...graph import Operator
 from ...operators.convolution import Requantization, requantization
 from ...operators.fully_connected import fully_connected_requantization
-from ...operators.onnx_rescale import FloatRequantization
+from ...operators.onnx_rescale import FloatRequantization, zero_points
 from ...operators.onnx_rescale import requantization as onnx_requantization
 from ...operators.registry import Call
 from .forms import Form, ceiling, form_of
@@ -40,18 +40,39 @@ def _rescaling(call: Call, scale: Scale, weights: NDArray) -> Rescaling:
     return Rescaling.fixed_point(folded, scale.multiplier, scale.shift)
 
 
-def _weights(call: Call) -> NDArray[np.int8]:
+def _weights(call: Call) -> NDArray[np.int16]:
+    """Constant weights without their zero point, from -255 to 255."""
     weights = call.input(1)
     if weights.data is None:
         raise Refusal("its weights are not constant")
     if weights.dtype != np.int8:
         raise Refusal(f"its weights are {weights.dtype}")
-    if weights.quantization is not None and weights.quantization.zero_point.any():
-        raise Refusal("its weights have a zero point")
-    return weights.data
+    data = weights.data.astype(np.int16)
+    if weights.quantization is not None:
+        data -= zero_points(weights, weights.quantization.axis or 0).astype(np.int16)
+    return data
 
 
-def _build(mapper: Mapper, operator: Operator, weights: NDArray[np.int8],
+def _parts(weights: NDArray[np.int16]) -> NDArray[np.int8]:
+    """Weights OHWI of a 1x1 kernel as int8 that add up to them: further taps on the same pixel."""
+    parts = [np.clip(weights, -128, 127)]
+    while (rest := weights - sum(parts)).any():
+        parts.append(np.clip(rest, -128, 127))
+    return np.concatenate(parts, axis=2).astype(np.int8)
+
+
+def _taps(
+    weights: NDArray[np.int16], dilation: tuple[int, int]
+) -> tuple[NDArray[np.int8], tuple[int, int]]:
+    """Weights OHWI as int8, and the dilation of their kernel."""
+    if weights.size and -128 <= weights.min() and weights.max() <= 127:
+        return weights.astype(np.int8), dilation
+    if weights.shape[1:3] != (1, 1):
+        raise Refusal("its weights without their zero point do not fit int8")
+    return _parts(weights), (1, 0)
+
+
+def _build(mapper: Mapper, operator: Operator, weights: NDArray[np.int16],
            groups: int) -> Convolution:
     """A convolution from weights in OHWI order."""
     mapper.require_convention()
@@ -68,13 +89,14 @@ def _build(mapper: Mapper, operator: Operator, weights: NDArray[np.int8],
         operators.append(padding)
         before = (pads[0] + amounts[0], pads[1] + amounts[1])
         name = mapper.name(padding, 0)
+    stored, dilation = _taps(weights, tuple(call.attribute("dilation")))
     return Convolution(
         operator.name, operators, (name,), operator.outputs[0],
         form_of(mapper.graph.tensors[name].shape), form_of(call.output.shape),
         call.input(0).zero_point, scale.zero_point, (scale.clamp_low, scale.clamp_high),
-        macs=mapper.graph.multiply_accumulates(operator), weights=weights, groups=groups,
+        macs=mapper.graph.multiply_accumulates(operator), weights=stored, groups=groups,
         rescaling=_rescaling(call, scale, weights), stride=tuple(call.attribute("stride")),
-        dilation=tuple(call.attribute("dilation")), before=before,
+        dilation=dilation, before=before,
     )
 
 
@@ -104,22 +126,23 @@ def map_fully_connected(mapper: Mapper, operator: Operator) -> Convolution:
     outputs, depth = weights.shape
     name = mapper.name(operator, 0)
     lines = math.prod(mapper.graph.tensors[name].shape) // depth
-    kernel, source, result = _geometry(mapper, name, lines, depth, outputs)
-    shaped = np.ascontiguousarray(weights).reshape(outputs, *kernel, -1)
+    wide = weights.size > 0 and (weights.min() < -128 or weights.max() > 127)
+    kernel, source, result = _geometry(mapper, name, lines, depth, outputs, flat=wide)
+    shaped, dilation = _taps(np.ascontiguousarray(weights).reshape(outputs, *kernel, -1), (1, 1))
     return Convolution(
         operator.name, [operator], (name,), operator.outputs[0], source, result,
         call.input(0).zero_point, scale.zero_point, (scale.clamp_low, scale.clamp_high),
         macs=mapper.graph.multiply_accumulates(operator), weights=shaped,
-        rescaling=_rescaling(call, scale, weights),
+        rescaling=_rescaling(call, scale, weights), dilation=dilation,
     )
 
 
-def _geometry(mapper: Mapper, name: str, lines: int, depth: int,
-              outputs: int) -> tuple[tuple[int, int], Form, Form]:
+def _geometry(mapper: Mapper, name: str, lines: int, depth: int, outputs: int, *,
+              flat: bool) -> tuple[tuple[int, int], Form, Form]:
     """Kernel, form of the input and form of the output.
 
     Where the input is a feature map that the accelerator computes, its form is kept, unless few
-    channels would leave most of the array empty.
+    channels would leave most of the array empty, or the kernel has to be 1x1 (``flat``).
     """
     rows = mapper.config.rows
     natural = mapper.forms.get(mapper.root(name))
@@ -127,7 +150,7 @@ def _geometry(mapper: Mapper, name: str, lines: int, depth: int,
         if natural.channels == depth and natural.pixels == lines:
             return (1, 1), natural, natural._replace(channels=outputs)
         size = natural.height * natural.width
-        if natural.batch == lines and size * natural.channels == depth:
+        if not flat and natural.batch == lines and size * natural.channels == depth:
             if size * ceiling(natural.channels, rows) <= 2 * ceiling(depth, rows):
                 kernel = natural.height, natural.width
                 return kernel, natural, Form(natural.batch, 1, 1, outputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...graph import Graph, Operator
+from ...graph import Graph, ModelError, Operator
 from ...hdl.config import Config
 from ...hdl.isa import Opcode
 from ..program import Program, SegmentNeed
@@ -21,7 +21,10 @@ from .step_compiler import StepCompiler, TooSmallError
 from .synchronize import in_order, synchronize
 from .uses import Step, Uses, make_steps
 
-__all__ = ["compile_network"]
+__all__ = ["check_memory", "compile_network"]
+
+OFFSETS = 1 << 32
+"""Bytes of a segment that the offsets of LOAD and STORE reach."""
 
 
 def compile_network(graph: Graph, config: Config, *, per_layer: bool = False) -> CompiledModel:
@@ -41,6 +44,11 @@ def compile_network(graph: Graph, config: Config, *, per_layer: bool = False) ->
     -------
     CompiledModel
         Operators without a kernel are steps of the host that fail when they run.
+
+    Raises
+    ------
+    ModelError
+        If the tensors do not fit the memory that the accelerator's addresses reach.
     """
     items, mapper = map_graph(graph, config)
     while True:
@@ -48,6 +56,21 @@ def compile_network(graph: Graph, config: Config, *, per_layer: bool = False) ->
             return _Compilation(graph, config, items, mapper, per_layer).run()
         except TooSmallError as error:
             items, mapper = _without(graph, config, mapper, error.layer)
+
+
+def check_memory(config: Config, constants: int, tensors: int) -> None:
+    """Raise `ModelError` if a segment has more bytes than offsets or addresses reach."""
+    for what, size, reach, reason in (
+        ("constants", constants, OFFSETS, "offsets in instructions reach"),
+        ("tensors", tensors, OFFSETS, "offsets in instructions reach"),
+        ("constants and tensors", constants + tensors, 1 << config.axi_address_width,
+         f"axi_address_width ({config.axi_address_width}) reaches"),
+    ):
+        if size > reach:
+            raise ModelError(
+                f"the model's {what} take {size:,} bytes of DRAM at one time, more than the "
+                f"{reach:,} that {reason}; use smaller inputs, or cut the model in two"
+            )
 
 
 def _without(
@@ -140,6 +163,7 @@ class _Compilation:
             lifetimes.append(Lifetime(name, size, -1 if made is None else made[1],
                                       self.uses.last(name)))
         offsets, size = place_in_dram(lifetimes)
+        check_memory(self.config, self.constants.size, size)
         return {name: Placement(offsets[name], tuple(box[0]), box[1], box[2])
                 for name, box in boxes.items()}, max(size, 64)
 
