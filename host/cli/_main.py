@@ -57,7 +57,7 @@ def _weft() -> None:
     \b
     weft generate --rows 16 --cols 16 -o build/ip     Verilog, register maps, core file
     weft gemm --m 128 --n 256 --k 256 --target rtl    a product at register-transfer level
-    weft run model.tflite --input x.npy               a trained model, compared bit for bit
+    weft run model.tflite --input x.npy                a trained model, compared bit for bit
     weft info --preset small                          what a configuration means
     """
 
