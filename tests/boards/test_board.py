@@ -133,6 +133,14 @@ def test_selftest(served, capfd):
     assert kinds == {"memory", "gemm", "errors", "program", "network"}
 
 
+def test_gemm_command(served, capfd):
+    sizes = ["--m", "3", "--n", "5", "--k", "7"]
+    assert main(["gemm", "--target", served.target, "--baud", str(BAUD), *sizes, "--json"]) == 0
+    result = json.loads(capfd.readouterr().out)
+    assert result["equal_to_reference"] and result["cycles"] > 0
+    assert result["config"] == CONFIG.to_dict()
+
+
 def test_noise_is_survived():
     a = np.arange(-8, 8, dtype=np.int8).reshape(4, 4)
     with Served(noise=0.001) as served, weft.open(served.target, baud=BAUD) as device:
