@@ -65,7 +65,7 @@ class Allocation:
         """What the stages of a single row are, west to east: blocks, or elements without one."""
         places = self.cols // self.lanes
         stages: list[bool] = []
-        for is_block in spread(self.row_blocks[0], places) if places else []:
+        for is_block in spread(self.row_blocks[0], places):
             stages += [True] if is_block else [False] * self.lanes
         return stages + [False] * (self.cols % self.lanes)
 
