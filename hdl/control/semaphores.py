@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -112,12 +112,13 @@ class Semaphores(wiring.Component):
             low = following[: (self.sources - 1).bit_length()]
             full = following[len(low) : len(count)].all()
             overflows = following[len(count) :].any()
-            nearly = (1 << len(low)) - self.sources
+            rest = (1 << len(low)) - self.sources
+            near = low >= rest if rest else Const(1, 1)
             m.d.sync += [
                 count.eq(following),
                 one.eq(following != 0),
                 two.eq(following[1:].any()),
-                near_maximum[number].eq(overflows | (full & (low >= nearly))),
+                near_maximum[number].eq(overflows | (full & near)),
                 overflow[number].eq(overflows),
             ]
             with m.If(self.clear):
