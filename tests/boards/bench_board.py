@@ -5,13 +5,13 @@ import cocotb
 import numpy as np
 from cocotb.task import bridge
 from cocotb.triggers import with_timeout
-from pytest import raises
 
 from weft.compiler.assembler import assemble
+from weft.compiler.gemm import SEGMENT_A, SEGMENT_B, SEGMENT_C, compile_gemm
 from weft.hdl.config import Config
+from weft.hdl.isa import ErrorCode, Opcode
 from weft.hdl.registers import register
 from weft.runtime.driver import bit
-from weft.runtime.errors import SegmentLimitError
 from weft.runtime.serial import SerialDevice
 from weft.sim.bench.runner import bench_parameters, bench_random
 from weft.sim.bench.streams import cycles, reset, start_clock
@@ -100,6 +100,27 @@ async def copies_through_the_accelerator(dut):
         assert statistics.damaged == statistics.unanswered == 0
 
 
+def packed_job(device, program, contents, limits):
+    """A program and its segments one straight after the other; the job and where they are."""
+    code = np.frombuffer(program.to_bytes(), np.uint8)
+    memory = np.zeros(len(code), np.uint8)
+    values = {"IRQ_ENABLE": 3, "IRQ_STATUS": 3, "PROGRAM_LENGTH": len(program)}
+    memory[:] = code
+    places = {}
+    for need in program.segments:
+        data = np.zeros(need.bytes, np.uint8)
+        if need.number in contents:
+            data[:] = contents[need.number].reshape(-1).view(np.uint8)
+        places[need.number] = slice(memory.size, memory.size + need.bytes)
+        values[f"SEGMENT{need.number}_BASE_LOW"] = memory.size
+        values[f"SEGMENT{need.number}_LIMIT"] = limits.get(need.number, need.bytes)
+        memory = np.concatenate([memory, data])
+    values["CONTROL"] = bit("CONTROL", "START")
+    writes = [(register(name).offset, value) for name, value in values.items()]
+    names = ("STATUS", "ERROR_CODE", "ERROR_INSTRUCTION")
+    return Job(memory, writes, [register(name).offset for name in names], 100_000), places
+
+
 @cocotb.test()
 async def multiplies_and_reports_errors(dut):
     random = np.random.default_rng(bench_random().getrandbits(32))
@@ -107,14 +128,21 @@ async def multiplies_and_reports_errors(dut):
     b = random.integers(-128, 128, (9, 6), dtype=np.int8)
 
     def work(device):
-        assert np.array_equal(device.matmul(a, b), matmul(a, b))
-        beyond = """
-        .segment 0 name=data bytes=16 role=input
-        LOAD memory=activation segment=0 offset=8 bytes=4 count_x=4 stride_x=4
-        """
-        with raises(SegmentLimitError) as caught:
-            device.run_program(assemble(beyond, device.config))
-        assert caught.value.instruction == 0
-        assert np.array_equal(device.matmul(a, b), matmul(a, b))
+        program = compile_gemm(device.config, 5, 6, 9)
+        contents = {SEGMENT_A: a, SEGMENT_B: b}
+        for limits, ends in (({}, "DONE"), ({SEGMENT_A: 8}, "ERROR"), ({}, "DONE")):
+            wanted, places = packed_job(device, program, contents, limits)
+            result = device.transport.execute(wanted)
+            assert result.interrupt and not result.refused
+            values = {name: result.values[register(name).offset]
+                      for name in ("STATUS", "ERROR_CODE", "ERROR_INSTRUCTION")}
+            assert values["STATUS"] & bit("STATUS", ends), values
+            if ends == "ERROR":
+                assert values["ERROR_CODE"] & 0xFF == ErrorCode.SEGMENT_LIMIT.value
+                assert program.instructions[values["ERROR_INSTRUCTION"]].opcode is Opcode.LOAD
+                device.driver.soft_reset()
+                continue
+            found = result.memory[places[SEGMENT_C]].copy().view("<i4").reshape(5, 6)
+            assert np.array_equal(found, matmul(a, b))
 
     await with_device(dut, work)
