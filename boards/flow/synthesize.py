@@ -35,8 +35,8 @@ class SynthesisResult:
         In the order of the seeds.
     lut4, ccu2c, ff, dsp, bram : int
         Look-up tables, ECP5 carry cells (each two LUTs), flip-flops, multiplier blocks and block
-        RAMs of the median run. nextpnr's feed-in and feed-out of carry chains are counted. An
-        iCE40 logic cell, LUT and flip-flop in one, counts as ``lut4``.
+        RAMs of the median run. What nextpnr adds at the ends of carry chains is counted. An
+        iCE40 logic cell counts as ``lut4``, and if its flip-flop is in use also as ``ff``.
     critical_path : CriticalPath or None
         Of the median run.
     resources : dict of str to int

@@ -22,15 +22,14 @@ __all__ = ["config_options"]
 def _descriptions() -> dict[str, str]:
     """What each parameter means, from the docstring of `Config`."""
     text = inspect.cleandoc(Config.__doc__ or "")
-    found = re.findall(r"^(\w+) : \w+\n((?:    .*\n)+)", text, re.M)
+    found = re.findall(r"^(\w+) : [\w, ]+\n((?:    .*\n)+)", text, re.M)
     return {name: " ".join(body.split()).replace("`", "") for name, body in found}
 
 
-def _default(item: dataclasses.Field[Any]) -> str:
-    """A parameter's default in words."""
-    if item.default is None:
-        return "from rows and cols"
-    return str(item.default)
+def _help(item: dataclasses.Field[Any]) -> str:
+    """What a parameter means; the description itself says where an absent default comes from."""
+    text = _descriptions().get(item.name, "")
+    return text if item.default is None else f"{text} [default: {item.default}]"
 
 
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -58,7 +57,7 @@ def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
             f"--{item.name.replace('_', '-')}",
             item.name,
             type=kind,
-            help=f"{_descriptions().get(item.name, '')} [default: {_default(item)}]",
+            help=_help(item),
         )(run)
     run = click.option(
         "--config", "config_file", type=click.Path(path_type=Path, exists=True, dir_okay=False),

@@ -17,6 +17,7 @@ from pathlib import Path
 from ..boards import top, verilog
 from ..boards.verilog import BOARD_MODULE, board_verilog
 from ..hdl.config import Config
+from ..hdl.tech.technology import simulation_model
 from ..sim.rtl.board import VerilatedBoard
 from ..sim.rtl.design import cached_verilog
 
@@ -50,7 +51,8 @@ def simulated_board(
         f"board {settings} {config.to_yaml()} {sources}",
         lambda: board_verilog(
             config, clock_hz=clock_hz, baud=baud, memory_bytes=memory_bytes, single_port=single_port
-        ),
+        )
+        + simulation_model(config.family),
     )
     return VerilatedBoard(
         text, BOARD_MODULE, cycles_per_bit=clock_hz / baud, seed=seed, trace=trace

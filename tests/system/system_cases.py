@@ -40,7 +40,7 @@ CONFIGS = {
     "5x7": dict(
         rows=5, cols=7, axi_width=128, activation_depth=64, weight_depth=64, accumulator_depth=64,
         max_burst_beats=256, read_outstanding=8, write_outstanding=8, vector_lanes=1,
-        parameter_depth=32,
+        parameter_depth=32, family="ecp5", multipliers=20,
     ),
     "8x8": dict(
         rows=8, cols=8, axi_width=64, activation_depth=128, weight_depth=64, accumulator_depth=32,
@@ -53,12 +53,12 @@ CONFIGS = {
     "16x4": dict(
         rows=16, cols=4, axi_width=64, activation_depth=64, weight_depth=128,
         accumulator_depth=64, max_burst_beats=8, read_outstanding=16, write_outstanding=4,
-        vector_lanes=2, parameter_depth=64,
+        vector_lanes=2, parameter_depth=64, family="nexus",
     ),
     "4x16": dict(
         rows=4, cols=16, axi_width=32, activation_depth=128, weight_depth=32,
         accumulator_depth=32, max_burst_beats=32, queue_depth=2, vector_lanes=4,
-        parameter_depth=16, requantize="onnx",
+        parameter_depth=16, requantize="onnx", family="ice40", multipliers=40,
     ),
     "32x32": dict(
         rows=32, cols=32, axi_width=256, activation_depth=64, weight_depth=64,
