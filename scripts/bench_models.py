@@ -6,11 +6,11 @@
     python scripts/bench_models.py --target simulator
 
 Cycles are simulated RTL, from start to interrupt of all programs of a model; time on the host
-(softmax) is not in them. Utilization is MACs / (rows * cols * cycles). Where the array's cycles
-went comes from the same run. The share of each operator kind is measured with every layer as a
-program of its own, as layers overlap in one program. ``--target simulator`` estimates cycles
-instead. The models are in the folder ``models`` of WEFT_SHARED, by default the folder ``shared``
-beside the repository.
+(softmax) is not in them. Utilization is MACs / (rows * cols * cycles). What the array did and the
+share of each operator kind come from a recording of the same run: a cycle counts for the layer of
+the oldest MATMUL in hand, else of the oldest VECTOR, STORE or LOAD. ``--target simulator``
+estimates instead. The models are in the folder ``models`` of WEFT_SHARED, by default the folder
+``shared`` beside the repository.
 """
 
 from __future__ import annotations
@@ -25,24 +25,17 @@ import numpy as np
 
 import weft
 from weft.cli._model_costs import layer_costs, time_by_kind
+from weft.cli._model_recording import ARRAY_CAUSES, layer_activity, read_recordings
 from weft.compiler.network import CompiledModel, compile_network
 from weft.graph import Graph
 from weft.importers import load_model
 from weft.operators.interpreter import Interpreter
-from weft.runtime.device import Device
 
 MODELS = {
     "ResNet-8": "ic_resnet8_int8.tflite",
     "DS-CNN": "kws_dscnn_int8.tflite",
     "autoencoder": "ad_autoencoder_int8.tflite",
 }
-ARRAY = {
-    "ARRAY_ACTIVE": "multiplying", "ARRAY_SEMAPHORE": "waiting for another unit",
-    "ARRAY_WEIGHTS": "for weights", "ARRAY_ACTIVATIONS": "for activations",
-    "ARRAY_INTERLOCK": "for the accumulator", "ARRAY_IDLE": "no instruction",
-}
-"""What the counters of the array say; they sum to the cycles."""
-
 CLOCK = 100_000_000
 """Cycles a second of the frames column."""
 
@@ -68,8 +61,8 @@ def folder() -> Path:
     return shared / "models" / "mlperf_tiny"
 
 
-def run(device: Device, graph: Graph, seed: int) -> dict[str, Any]:
-    """Run a model and compare it; cycles, and those of each layer, measured or estimated."""
+def run(device: Any, graph: Graph, seed: int) -> dict[str, Any]:
+    """Run a model and compare it; cycles of the whole and of its layers, measured or estimated."""
     compiled = compile_network(graph, device.config)
     random = np.random.default_rng(seed)
     inputs = [random.integers(-128, 128, graph.tensors[name].shape, np.int8)
@@ -78,22 +71,19 @@ def run(device: Device, graph: Graph, seed: int) -> dict[str, Any]:
     expected = Interpreter(graph).run(inputs)
     equal = all(np.array_equal(array, expected[name])
                 for name, array in zip(graph.outputs, result.outputs, strict=True))
+    array: dict[str, int] = {}
     if result.cycles is None:
         cycles = compiled.estimated_cycles
         layers = {place: cost.cycles for place, cost in layer_costs(compiled).items()}
     else:
-        cycles, layers = result.cycles, measured(device, graph, inputs)
-    counters = {name: count for name, count in result.counters.items()
-                if name.startswith("ARRAY_")}
-    return {"compiled": compiled, "counters": counters, "cycles": cycles, "layers": layers,
+        activity = layer_activity(read_recordings(device.transport, compiled))
+        cycles = result.cycles
+        layers = {place: item.cycles for place, item in activity.items()}
+        for cause in ARRAY_CAUSES:
+            array[cause] = sum(item.array.get(cause, 0) for item in activity.values())
+        assert sum(layers.values()) == sum(array.values()) == cycles
+    return {"compiled": compiled, "cycles": cycles, "layers": layers, "array": array,
             "equal": equal, "host": [item["kind"] for item in result.host_operators]}
-
-
-def measured(device: Device, graph: Graph, inputs: list[np.ndarray]) -> dict[int, int]:
-    """Cycles of each layer as a program of its own."""
-    found = device.run(graph, inputs, per_layer=True)
-    return {place: layer.cycles for place, layer in enumerate(found.layers)
-            if layer.cycles is not None}
 
 
 def report(name: str, facts: dict[str, Any]) -> None:
@@ -105,12 +95,11 @@ def report(name: str, facts: dict[str, Any]) -> None:
     print(f"{name:>12} {macs:11,} {len(compiled.programs):9} {cycles:10,} "
           f"{macs / (peak * cycles):7.1%} {CLOCK / cycles:11,.0f}  {host}"
           + ("" if facts["equal"] else "  WRONG"))
-    if facts["counters"]:
-        print(f"{'':>12} array: " + ", ".join(
-            f"{facts['counters'][name] / cycles:.1%} {text}" for name, text in ARRAY.items()
-        ))
     for kind, count, part in time_by_kind(compiled.manifest, facts["layers"]):
-        print(f"{'':>12} {kind:>22} {count:10,} {part:7.1%}")
+        print(f"{'':>12} {kind:>27} {count:10,} {part:7.1%}")
+    for cause, count in facts["array"].items():
+        if count:
+            print(f"{'':>12} {cause:>27} {count:10,} {count / cycles:7.1%}")
 
 
 def main() -> int:
@@ -124,21 +113,21 @@ def main() -> int:
     changes = {name: getattr(arguments, name) for name in names if getattr(arguments, name)}
     config = weft.Config.preset(arguments.preset, **changes)
     rtl = arguments.target == "rtl"
-    options = {"latency": arguments.latency} if rtl else {}
+    options = {"latency": arguments.latency, "trace": ""} if rtl else {}
     source = "measured in simulated RTL" if rtl else "estimates of the cost model, not measured"
     print(f"{config.rows}x{config.cols}, {config.lanes} vector lanes, "
           f"{config.axi_width}-bit AXI, DRAM latency {arguments.latency if rtl else 30}; "
           f"cycles: {source}")
     print("below each model: cycles and share of time by operator kind"
-          + (", each layer alone" if rtl else ""))
+          + (", then by what the array did" if rtl else ""))
     print(f"{'model':>12} {'MACs':>11} {'programs':>9} {'cycles':>10} {'util.':>7} "
           f"{'fps @100MHz':>11}  on the host")
     correct = True
-    with weft.open(arguments.target, config, **options) as device:
-        for name, file in MODELS.items():
+    for name, file in MODELS.items():
+        with weft.open(arguments.target, config, **options) as device:
             facts = run(device, load_model(folder() / file), arguments.seed)
-            report(name, facts)
-            correct &= facts["equal"]
+        report(name, facts)
+        correct &= facts["equal"]
     return 0 if correct else 1
 
 

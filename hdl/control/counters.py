@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -69,32 +69,47 @@ class Counters(wiring.Component):
         event = Signal(self.count)
         m.d.sync += event.eq(self.events & (self.enable & ~self.clear).replicate(self.count))
 
-        # Stage 0: a counter's turn.
+        # Stage 0: a counter's turn, one of a ring of bits. The small counters ripple in LUTs and
+        # clear by their reset, which takes half of what an adder and a multiplexer would.
         turn = Signal(range(self.count))
-        m.d.sync += turn.eq(Mux(turn == self.count - 1, 0, turn + 1))
-        small = Array(Signal(range(self.count + 1), name=f"small_{n}") for n in range(self.count))
+        turns = Signal(self.count, init=1)
+        m.d.sync += [
+            turn.eq(Mux(turns[-1], 0, turn + 1)),
+            turns.eq(turns.rotate_left(1)),
+        ]
+        width = self.count.bit_length()
+        small_1 = Signal(width)
+        cleared_1 = Signal()
+        shown: Value = Const(0, width)
         cleared = Signal(self.count, init=-1)
         for number in range(self.count):
-            with m.If(turn == number):
-                m.d.sync += [small[number].eq(event[number]), cleared[number].eq(0)]
-            with m.Else():
-                m.d.sync += small[number].eq(small[number] + event[number])
-        with m.If(self.clear):
-            m.d.sync += [cleared.eq(-1), *(counter.eq(0) for counter in small)]
+            small = Signal(width, name=f"small_{number}")
+            following = Signal(width, name=f"following_{number}")
+            carry = event[number]
+            for place in range(width):
+                m.d.comb += following[place].eq(small[place] ^ carry)
+                carry = carry & small[place]
+            m.d.sync += small.eq(following)
+            with m.If(turns[number] | self.clear):
+                m.d.sync += small.eq(event[number] & ~self.clear)
+            shown = shown | (small & turns[number].replicate(width))
+        m.d.sync += [
+            cleared.eq((cleared & ~turns) | self.clear.replicate(self.count)),
+            small_1.eq(shown),
+            cleared_1.eq((cleared & turns).any()),
+        ]
         wanted = Signal()
         m.d.comb += wanted.eq(self.request & (turn == self.number))
 
         # Stages 1 and 2: the word; stage 3: the sum.
         number_1, number_2, number_3 = (Signal.like(turn) for _ in range(3))
-        small_1, small_2 = Signal.like(small[0]), Signal.like(small[0])
-        cleared_1, wanted_1, wanted_2 = Signal(), Signal(), Signal()
+        small_2 = Signal.like(small_1)
+        wanted_1, wanted_2 = Signal(), Signal()
         word_2 = Signal(COUNTER_WIDTH)
         busy = Cat(wanted_1, wanted_2, self.valid).any()
         m.d.comb += [read_port.addr.eq(turn), read_port.en.eq(1)]
         m.d.sync += [
             number_1.eq(turn),
-            small_1.eq(small[turn]),
-            cleared_1.eq(Array(cleared)[turn]),
             wanted_1.eq(wanted & ~busy),
             number_2.eq(number_1),
             small_2.eq(small_1),

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -103,15 +105,20 @@ class Semaphores(wiring.Component):
             )
             added = [source[number] for source in signalled]
             m.d.comb += [
-                following.eq(count + sum(added) - taken[number]),
+                following.eq(count + _difference(added, taken[number])),
                 available[number].eq(Cat(added).any() | Mux(taken[number], two, one)),
             ]
+            # The maximum is one below a power of two: no comparison needs a carry chain.
+            low = following[: (self.sources - 1).bit_length()]
+            full = following[len(low) : len(count)].all()
+            overflows = following[len(count) :].any()
+            nearly = (1 << len(low)) - self.sources
             m.d.sync += [
                 count.eq(following),
                 one.eq(following != 0),
-                two.eq(following > 1),
-                near_maximum[number].eq(following > SEMAPHORE_MAXIMUM - self.sources),
-                overflow[number].eq(following > SEMAPHORE_MAXIMUM),
+                two.eq(following[1:].any()),
+                near_maximum[number].eq(overflows | (full & (low >= nearly))),
+                overflow[number].eq(overflows),
             ]
             with m.If(self.clear):
                 m.d.sync += [count.eq(0), one.eq(0), two.eq(0), near_maximum[number].eq(0)]
@@ -153,3 +160,18 @@ class Semaphores(wiring.Component):
             self.error.index.eq(chosen),
             self.error.address.eq(lowest),
         ]
+
+
+def _difference(ones: Sequence[Value], taken: Value) -> Value:
+    """How many of ``ones`` are set, less one if ``taken``: signed, and without carry chains."""
+    total: list[Value] = []
+    for one in ones:
+        carry = one
+        for place, bit in enumerate(total):
+            total[place], carry = bit ^ carry, bit & carry
+        if 1 << len(total) <= len(ones):
+            total.append(carry)
+    borrow = taken
+    for place, bit in enumerate(total):
+        total[place], borrow = bit ^ borrow, ~bit & borrow
+    return Cat(total, borrow).as_signed()

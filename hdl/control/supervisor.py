@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -49,7 +49,8 @@ class Supervisor(wiring.Component):
         any state --soft_reset--> RESETTING --idle--> RESET --> REST
 
     An error in cycle t raises ``halt`` in t + 1; of several in one cycle the source with the
-    lowest number wins, and later ones are ignored. ``halt`` stays until the soft reset.
+    lowest number wins, and later ones are ignored; ``fault`` shows it in t + 2. ``halt``
+    stays until the soft reset.
     What idles counts as idle after two cycles, so that nothing on its way is overlooked.
 
     Members
@@ -144,7 +145,12 @@ class Supervisor(wiring.Component):
             own.index.eq(self.oldest),
         ]
 
+        capture = Signal()
+        winner = self._winner(m, errors)
         m.d.sync += [self.done_event.eq(0), self.error_event.eq(0), self.unit_reset.eq(0)]
+        m.d.sync += capture.eq(0)
+        with m.If(capture):
+            m.d.sync += self.fault.eq(winner)
         with m.If(self.unit_reset):
             m.d.sync += [resetting.eq(0), self.halt.eq(0)]
         with m.Elif(resetting):
@@ -160,8 +166,7 @@ class Supervisor(wiring.Component):
                 m.d.sync += [running.eq(0), failed.eq(1)]
         with m.Elif(running):
             with m.If(any_error):
-                m.d.sync += [self.halt.eq(1), draining.eq(1)]
-                self._capture(m, errors)
+                m.d.sync += [self.halt.eq(1), draining.eq(1), capture.eq(1)]
             with m.Elif(complete & self.quiet):
                 m.d.sync += [running.eq(0), done.eq(1), self.done_event.eq(1)]
         with m.Elif(quiesced):
@@ -175,13 +180,27 @@ class Supervisor(wiring.Component):
         m.d.sync += [first.eq(condition), second.eq(first & condition)]
         return first & second
 
-    def _capture(self, m: Module, errors: data.View) -> None:
-        for source in reversed(ErrorSource):
+    @staticmethod
+    def _winner(m: Module, errors: data.View) -> Value:
+        """The most urgent error of the cycle before, as FAULT_LAYOUT.
+
+        Each source has a register that is cleared unless the source wins, by its reset and hence
+        without a LUT; the registers are ORed.
+        """
+        result: Value = Const(0, FAULT_LAYOUT.size)
+        before: Value = Const(0, 1)
+        for source in ErrorSource:
             error = errors[source.value]
-            with m.If(error.valid):
+            kept = Signal(FAULT_LAYOUT, name=f"{source.name.lower()}_kept", reset_less=True)
+            with m.If(error.valid & ~before):
                 m.d.sync += [
-                    self.fault.code.eq(error.code),
-                    self.fault.source.eq(source.value),
-                    self.fault.index.eq(error.index),
-                    self.fault.address.eq(error.address),
+                    kept.code.eq(error.code),
+                    kept.source.eq(source.value),
+                    kept.index.eq(error.index),
+                    kept.address.eq(error.address),
                 ]
+            with m.Else():
+                m.d.sync += kept.eq(0)
+            before = before | error.valid
+            result = result | kept.as_value()
+        return result

@@ -10,6 +10,7 @@ from amaranth.utils import exact_log2
 
 from ..bus import AXI_BURST_INCR, AXI4LiteSignature, AXI4ReadSignature, AXI4WriteSignature
 from ..registers import ADDRESS_WIDTH
+from ..select import choose
 from .access import AccessSignature
 
 __all__ = ["BusMaster"]
@@ -108,6 +109,7 @@ class BusMaster(wiring.Component):
                 m.d.comb += getattr(port, f"{prefix}{name}").eq(value)
         words = self.data_width // 32
         lane = wanted.address[: exact_log2(words)]
+        word_read = choose([read.rdata[32 * n :][:32] for n in range(words)], lane)
         m.d.comb += [
             lite.araddr.eq(address),
             lite.awaddr.eq(address),
@@ -116,7 +118,7 @@ class BusMaster(wiring.Component):
             write.wdata.eq(wanted.data.replicate(words)),
             write.wstrb.eq(Cat(Mux(lane == n, wanted.strobe, 0) for n in range(words))),
             write.wlast.eq(1),
-            access.data.eq(Mux(wanted.registers, lite.rdata, read.rdata.word_select(lane, 32))),
+            access.data.eq(Mux(wanted.registers, lite.rdata, word_read)),
         ]
         read_done = Mux(wanted.registers, lite.rvalid, read.rvalid)
         read_response = Mux(wanted.registers, lite.rresp, read.rresp)

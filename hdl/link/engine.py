@@ -103,7 +103,7 @@ class LinkEngine(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.word = word = Once(CheckedWord())
+        m.submodules.checked = word = Once(CheckedWord())
         self._buffer(m, word.word)
         self._connect(m, word)
         with m.FSM():

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import random
 import select
 import threading
 import time
@@ -18,13 +17,14 @@ from ..boards import top, verilog
 from ..boards.verilog import BOARD_MODULE, board_verilog
 from ..hdl.config import Config
 from ..hdl.tech.technology import simulation_model
+from ..sim.line_noise import Noise
 from ..sim.rtl.board import VerilatedBoard
 from ..sim.rtl.design import cached_verilog
 
-__all__ = ["BoardTerminal", "Noise", "simulated_board"]
+__all__ = ["BoardTerminal", "simulated_board"]
 
-CHUNK_CYCLES = 20_000
-"""Cycles between two looks at the terminal."""
+CHUNK_CYCLES = 1_000
+"""Cycles between two looks at the terminal: a few milliseconds."""
 
 LINGER_SECONDS = 1.0
 """A board that nobody talks to runs on for so long at full speed, then slowly."""
@@ -57,40 +57,6 @@ def simulated_board(
     return VerilatedBoard(
         text, BOARD_MODULE, cycles_per_bit=clock_hz / baud, seed=seed, trace=trace
     )
-
-
-class Noise:
-    """Loses, flips and inserts bytes, each kind a third of the time.
-
-    Parameters
-    ----------
-    share : float
-        Probability for each byte that something happens to it.
-    seed : int
-        Seed of what happens.
-    """
-
-    def __init__(self, share: float, seed: int = 0) -> None:
-        if not 0 <= share < 1:
-            raise ValueError(f"the share of noise must be at least 0 and below 1, not {share!r}")
-        self.share = share
-        self.events = 0
-        self._random = random.Random(seed)
-
-    def __call__(self, data: bytes) -> bytes:
-        """``data`` as it arrives."""
-        result = bytearray()
-        for byte in data:
-            kind = self._random.randrange(3) if self._random.random() < self.share else None
-            self.events += kind is not None
-            if kind == 0:
-                continue
-            if kind == 1:
-                byte ^= self._random.randrange(1, 256)
-            if kind == 2:
-                result.append(self._random.randrange(256))
-            result.append(byte)
-        return bytes(result)
 
 
 class BoardTerminal:

@@ -87,7 +87,7 @@ class SerialDevice(ProgramDevice):
         config: Config | None = None,
         *,
         baud: int = DEFAULT_BAUD,
-        latency: float = 0.05,
+        latency: float = 0.03,
         dram_bytes: int | None = None,
         **options: Any,
     ) -> None:

@@ -25,8 +25,8 @@ from .serial_port import Port
 
 __all__ = ["LinkClient", "LinkIdentity", "LinkStatistics"]
 
-FIRST_TIMEOUT = 0.25
-"""Seconds to wait for the first answer, whose delay nobody knows."""
+FIRST_LATENCIES = 8
+"""How many times the usual latency to wait for the first answer, whose delay nobody knows."""
 
 FIRST_ATTEMPTS = 6
 LARGEST_BACKOFF = 8
@@ -36,8 +36,8 @@ ATTEMPTS = 40
 SMALLEST_FRAME = 4
 """Words of data to which frames shrink where the line is bad."""
 
-GROWTH = 8
-"""Answers in a row after which frames get twice as long."""
+GROWTH = 6
+"""Answers in a row after which frames get twice as long; two failures in a row halve them."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class LinkClient:
 
     One request is under way at a time. It is repeated, with the same sequence number, until it is
     answered; the board executes it once. Frames shrink where many are lost and grow again. The
-    time to wait follows the speed seen, so that a simulated board may be slow.
+    time to wait follows the speed seen and its deviation as in TCP (RFC 6298, section 2), but by
+    the byte, so that a simulated board may be slow.
 
     Parameters
     ----------
@@ -98,13 +99,14 @@ class LinkClient:
         Called during long transfers with the bytes done and the bytes in all.
     """
 
-    def __init__(self, port: Port, *, latency: float = 0.05) -> None:
+    def __init__(self, port: Port, *, latency: float = 0.03) -> None:
         self.port = port
         self.statistics = LinkStatistics()
         self.irq = False
         self.progress: Callable[[int, int], None] | None = None
         self._latency = latency
-        self._seconds_per_byte = 0.0
+        self._byte_time: float | None = None
+        self._byte_deviation = 0.0
         self._received = b""
         # Random, so that it is hardly that of a request from an earlier session.
         self._sequence = secrets.randbelow(256)
@@ -125,7 +127,8 @@ class LinkClient:
         request = self._request(Command.IDENTIFY, 0, 1)
         response = None
         for attempt in range(FIRST_ATTEMPTS):
-            response = self._try(request, FIRST_TIMEOUT * min(2**attempt, LARGEST_BACKOFF))
+            backoff = min(2**attempt, LARGEST_BACKOFF)
+            response = self._try(request, FIRST_LATENCIES * self._latency * backoff)
             if response is not None:
                 break
         if response is None:
@@ -269,24 +272,34 @@ class LinkClient:
         """Try once; adapt to the outcome, and give up after too many failures."""
         reads = not request.command.value & 1
         size = len(request.encode()) + frame_bytes(1 + request.words * reads)
-        timeout = self._latency + 4 * size * self._seconds_per_byte
+        timeout = FIRST_LATENCIES * self._latency
+        if self._byte_time is not None:
+            timeout = self._latency + size * (self._byte_time + 4 * self._byte_deviation)
         backoff = min(2 ** max(0, self._failures - 2), LARGEST_BACKOFF)
         began = self.port.now()
         response = self._try(request, timeout * backoff)
         if response is None:
             self._failures += 1
             self._successes = 0
-            self._words = max(SMALLEST_FRAME, self._words // 2)
+            if self._failures % 2 == 0:
+                self._words = max(SMALLEST_FRAME, self._words // 2)
             if self._failures >= ATTEMPTS:
                 raise self._given_up()
             return None
+        self._measure((self.port.now() - began) / size)
         self._failures = 0
         self._successes += 1
         if self._successes % GROWTH == 0:
             self._words = min(PAGE_WORDS, 2 * self._words)
-        seen = (self.port.now() - began) / size
-        self._seconds_per_byte = max(seen, 0.9 * self._seconds_per_byte)
         return response
+
+    def _measure(self, seen: float) -> None:
+        """Take the time of an answered request into account, in seconds a byte."""
+        if self._byte_time is None:
+            self._byte_time, self._byte_deviation = seen, seen / 2
+            return
+        self._byte_deviation += (abs(seen - self._byte_time) - self._byte_deviation) / 4
+        self._byte_time += (seen - self._byte_time) / 8
 
     def _try(self, request: Request, timeout: float) -> Response | None:
         """Send a request once and wait for its answer."""

@@ -25,8 +25,11 @@ _FRACTIONS = tuple(sorted(range(8, 24), key=lambda bits: abs(bits - 15)))
 leave 9 for the integer part."""
 
 _OFFSETS = (0, 1, -1, 2, -2, 3, -3, 4, -4)
-_STEPS = (0, 1, -1, 2, -2)
+_STEPS = (0, 1, -1)
 """Changes of the last bits that are tried."""
+
+_CLOSE = 1 / 64
+"""Pairs whose sum is this close to halfway between two integers are compared first."""
 
 
 def find_sum(
@@ -43,18 +46,32 @@ def find_sum(
     zero_points : tuple of int
         Of the operands and of the result.
     """
+    left, right = ((_VALUES - zero) * ratio
+                   for ratio, zero in zip(ratios, zero_points, strict=False))
+    exact = np.add.outer(left, right)
+    inside = np.abs(exact + zero_points[2]) < 130
+    close = np.nonzero((np.abs(exact - np.floor(exact) - 0.5) < _CLOSE) & inside)
     for bits, *steps in _candidates(ratios, zero_points):
-        operands = []
-        for ratio, step, zero in zip(ratios, steps, zero_points, strict=False):
-            operands.append(Rescaling.float_scale(-zero, _stepped(ratio * 2.0**bits, step)))
+        operands = [
+            Rescaling.float_scale(-zero, _stepped(ratio * 2.0**bits, step))
+            for ratio, step, zero in zip(ratios, steps, zero_points, strict=False)
+        ]
         parts = [operand.apply(_VALUES, "onnx") for operand in operands]
         total = np.add.outer(*parts)
         for offset in _OFFSETS:
             result = Rescaling.float_scale(offset, np.float32(2.0**-bits))
-            found = result.apply(total, "onnx") + zero_points[2]
-            if np.array_equal(np.clip(found, -128, 127), wanted):
+            if _gives(wanted[close], result, total[close], zero_points[2]) and _gives(
+                wanted, result, total, zero_points[2]
+            ):
                 return operands[0], operands[1], result
     return None
+
+
+def _gives(
+    wanted: NDArray[np.int8], rescaling: Rescaling, values: NDArray[np.int64], zero_point: int
+) -> bool:
+    found = rescaling.apply(values, "onnx") + zero_point
+    return np.array_equal(np.clip(found, -128, 127), wanted)
 
 
 def _candidates(
@@ -90,8 +107,7 @@ def find_average(
     sums = np.arange(first, first + len(wanted), dtype=np.int64)
     for step in _STEPS:
         found = Rescaling.float_scale(bias, _stepped(ratio, step))
-        result = found.apply(sums, "onnx") + zero_point
-        if np.array_equal(np.clip(result, -128, 127), wanted):
+        if _gives(wanted, found, sums, zero_point):
             return found
     return None
 
