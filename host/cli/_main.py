@@ -30,7 +30,7 @@ class _Commands(click.Group):
         """Names of all subcommands."""
         package = importlib.import_module(__package__)
         return sorted(
-            item.name for item in pkgutil.iter_modules(package.__path__)
+            item.name.replace("_", "-") for item in pkgutil.iter_modules(package.__path__)
             if not item.name.startswith("_")
         )
 
@@ -38,7 +38,9 @@ class _Commands(click.Group):
         """The subcommand called ``name``."""
         if name not in self.list_commands(context):
             return None
-        found: click.Command = importlib.import_module(f".{name}", __package__).command
+        found: click.Command = importlib.import_module(
+            f".{name.replace('-', '_')}", __package__
+        ).command
         return found
 
 
@@ -50,11 +52,12 @@ class _Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="weft")
 def _weft() -> None:
-    """Generate systolic-array accelerators and run matrices on them.
+    """Generate systolic-array accelerators and run matrices and models on them.
 
     \b
     weft generate --rows 16 --cols 16 -o build/ip     Verilog, register maps, core file
     weft gemm --m 128 --n 256 --k 256 --target rtl    a product at register-transfer level
+    weft run model.tflite --input x.npy                a trained model, compared bit for bit
     weft info --preset small                          what a configuration means
     """
 

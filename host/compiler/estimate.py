@@ -2,25 +2,32 @@
 """Cycle estimates of programs at instruction granularity, without RTL.
 
 Each instruction is one step of its unit; a unit's time advances by what the instruction moves.
-Waits take the time of the matching signal, so the order in which instructions are evaluated does
-not matter. The model has no bank conflicts and no stalls of the memory.
+Waits take the time of the matching signal. Of conflicts on chip the model has two: a VECTOR that
+reads what an older one has yet to write, and one that reads activations beside MATMUL. It has no
+stalls of DRAM.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..hdl.config import SEMAPHORE_COUNT, Config
-from ..hdl.isa import ADD_FLAG, INSTRUCTION_BYTES, MAXIMUM_FLAG, Instruction, Opcode
-from ..sim.accesses import transfer_access
+from ..hdl.isa import ADD_FLAG, INSTRUCTION_BYTES, MAXIMUM_FLAG, Instruction, Memory, Opcode
+from ..sim.accesses import chunks_per_word, transfer_access
 from .program import Program
 
 __all__ = ["Estimate", "Timing", "Work", "estimate", "estimate_cycles", "work_of"]
 
 PAGE = 4096
+_REMEMBERED = 8
+"""VECTORs and MATMULs back to which a VECTOR is compared."""
+
+Span = tuple[int, int, int]
+"""Number of a memory, first word, word after the last."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,8 @@ class Timing:
         rows and columns.
     vector_start, vector_finish : int
         From grant to the first word read, and from the last one to the finished result.
+    vector_onnx : int
+        What the latter takes more with the requantization ``onnx``.
     store : int
         From grant to the first write data.
     interlock : int
@@ -57,6 +66,7 @@ class Timing:
     matmul_finish: int = 12
     vector_start: int = 4
     vector_finish: int = 24
+    vector_onnx: int = 6
     store: int = 12
     interlock: int = 6
     finish: int = 6
@@ -79,6 +89,8 @@ class Work:
         that a VECTOR reads, one a cycle.
     steps : int
         AXI bursts of a LOAD or STORE; passes (weight tiles) of a MATMUL.
+    reads, writes : tuple of Span
+        Words of a VECTOR; empty for the other units.
     """
 
     unit: int
@@ -87,6 +99,8 @@ class Work:
     beats: int
     words: int
     steps: int
+    reads: tuple[Span, ...] = ()
+    writes: tuple[Span, ...] = ()
 
 
 @dataclass
@@ -125,6 +139,18 @@ def row_work(config: Config, rows: int, size: int, stride: int, offset: int) -> 
     return beats, bursts
 
 
+def vector_span(config: Config, i: Instruction, side: str) -> Span:
+    """All words between the first and the last one that a VECTOR reads or writes."""
+    memory = Memory.ACCUMULATOR if i[f"{side}_memory"] else Memory.ACTIVATION
+    chunk = i[f"{side}_element"] // config.lanes + i["chunks"] - 1
+    last = i[f"{side}_address"] + chunk // chunks_per_word(config, memory)
+    last += (i["count_y"] - 1) * i[f"{side}_stride_y"] + (i["count_x"] - 1) * i[f"{side}_stride_x"]
+    if side == "source":
+        last += (i["window_y"] - 1) * i["window_stride_y"]
+        last += (i["window_x"] - 1) * i["window_stride_x"]
+    return memory.value, i[f"{side}_address"], last + 1
+
+
 def work_of(config: Config, instruction: Instruction) -> Work:
     """The cost of an instruction."""
     unit, wait, signal = instruction.unit.value, instruction.wait, instruction.signal
@@ -135,9 +161,13 @@ def work_of(config: Config, instruction: Instruction) -> Work:
     if i.opcode is Opcode.VECTOR:
         chunks = i["count_y"] * i["count_x"] * i["chunks"]
         words = chunks * i["window_y"] * i["window_x"]
-        if i.flags & (ADD_FLAG | MAXIMUM_FLAG) and i["source_memory"]:
-            words += chunks  # The old values come through the same port.
-        return Work(unit, wait, signal, 0, words, 0)
+        target = vector_span(config, i, "destination")
+        reads: tuple[Span, ...] = (vector_span(config, i, "source"),)
+        if i.flags & (ADD_FLAG | MAXIMUM_FLAG):
+            reads = (*reads, target)
+            if i["source_memory"]:
+                words += chunks  # The old values come through the same port.
+        return Work(unit, wait, signal, 0, words, 0, reads, (target,))
     if i.opcode in (Opcode.LOAD, Opcode.STORE):
         access = transfer_access(config, i)
         rows = i["count_x"] * i["count_y"]
@@ -159,6 +189,11 @@ class _Model:
         self.pass_start = 0
         self.pass_end = 0
         self.array_cycles = 0
+        self.vector_finish = timing.vector_finish
+        if config.requantize == "onnx":
+            self.vector_finish += timing.vector_onnx
+        self.written: deque[tuple[int, tuple[Span, ...]]] = deque(maxlen=_REMEMBERED)
+        self.passes: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
         self.load_index = 0
         self.fetch_beats = max(1, INSTRUCTION_BYTES // config.axi_bytes)
         self.burst_cycles = (timing.latency + 8) / config.read_outstanding
@@ -183,12 +218,14 @@ class _Model:
             self.pass_end = self.pass_start + work.words
             self.free[1] = max(start + 1, self.pass_start - step + rows)
             self.array_cycles += work.steps * work.words
+            self.passes.append((first, self.pass_end))
             return (self.pass_end + timing.matmul_finish + rows + self.config.cols)
         if work.unit == 2 and work.words:
-            begin = max(start + timing.vector_start, self.data_free[2])
-            self.data_free[2] = begin + work.words
+            self.data_free[2] = self.vector_end(work, start)
             self.free[2] = max(start + 1, self.data_free[2] - timing.vector_finish)
-            return self.data_free[2] + timing.vector_finish
+            finish = self.data_free[2] + self.vector_finish
+            self.written.append((finish, work.writes))
+            return finish
         if work.unit == 3:
             begin = max(start + timing.store, self.data_free[3])
             self.data_free[3] = begin + max(work.beats, work.words)
@@ -196,6 +233,36 @@ class _Model:
             return self.data_free[3] + timing.latency
         self.free[work.unit] = start + 1
         return start + 1
+
+
+    def vector_end(self, work: Work, start: int) -> int:
+        """When a VECTOR granted at ``start`` has read everything, for all that is known.
+
+        It begins once older ones have written what it reads. MATMUL goes first: beside it a VECTOR
+        reads activations in every other cycle.
+        """
+        time = max(start + self.timing.vector_start, self.data_free[2])
+        for finish, spans in self.written:
+            if finish > time and _overlap(work.reads, spans):
+                time = finish
+        words = work.words
+        if not any(space == Memory.ACTIVATION.value for space, _, _ in work.reads):
+            return time + words
+        for first, end in self.passes:
+            free = first - time
+            if words <= free:
+                break
+            if free > 0:
+                words, time = words - free, first
+            slow = min(max(0, end - time), 2 * words)
+            words, time = words - slow // 2, time + slow
+        return time + words
+
+
+def _overlap(one: tuple[Span, ...], other: tuple[Span, ...]) -> bool:
+    return any(
+        a[0] == b[0] and a[1] < b[2] and b[1] < a[2] for a in one for b in other
+    )
 
 
 _MEMBERS = [tuple(n for n in range(SEMAPHORE_COUNT) if mask >> n & 1) for mask in range(1 << 8)]
@@ -239,8 +306,8 @@ def estimate(
             streams[work.unit].append(index)
             arrivals[work.unit].append(0)
         dispatched = count
+    heads: list[int | None] = [None] * 4
     while True:
-        progress = False
         while dispatched < count:
             unit = works[dispatched].unit
             place = len(streams[unit]) - depth
@@ -254,26 +321,34 @@ def estimate(
                 max(clock, timing.fetch + timing.latency + model.fetch_beats * (dispatched + 1))
             )
             dispatched += 1
-            progress = True
+        chosen, earliest = -1, 0
         for unit in range(4):
-            while position[unit] < len(streams[unit]):
-                index = streams[unit][position[unit]]
-                work = works[index]
+            if position[unit] == len(streams[unit]):
+                continue
+            work = works[streams[unit][position[unit]]]
+            head = heads[unit]
+            if head is None:
                 waits = members(work.wait)
                 if any(taken[n] >= len(signals[n]) for n in waits):
-                    break
-                start = max(arrivals[unit][position[unit]], model.free[unit])
+                    continue
+                head = max(arrivals[unit][position[unit]], model.free[unit])
                 for n in waits:
-                    start = max(start, signals[n][taken[n]])
+                    head = max(head, signals[n][taken[n]])
                     taken[n] += 1
-                starts[index] = start
-                finishes[index] = model.run(work, index, start)
-                for n in members(work.signal):
-                    signals[n].append(finishes[index])
-                position[unit] += 1
-                progress = True
-        if not progress:
+                heads[unit] = head
+            # A VECTOR's turn comes when it ends: by then all is known that can hold it up.
+            due = model.vector_end(work, head) if unit == 2 else head
+            if chosen < 0 or due < earliest:
+                chosen, earliest = unit, due
+        if chosen < 0:
             break
+        index = streams[chosen][position[chosen]]
+        starts[index] = start = heads[chosen] or 0
+        finishes[index] = model.run(works[index], index, start)
+        for n in members(works[index].signal):
+            signals[n].append(finishes[index])
+        position[chosen] += 1
+        heads[chosen] = None
     done = all(start >= 0 for start in starts)
     cycles = (max(finishes, default=timing.fetch) + timing.finish) if done else 0
     return Estimate(

@@ -80,6 +80,7 @@ class SerialDevice(ProgramDevice):
     """
 
     target = "serial"
+    transport: SerialTransport
 
     def __init__(
         self,

@@ -67,13 +67,17 @@ class SerialTransport:
             starts = offset == register("CONTROL").offset and value & bit("CONTROL", "START")
             if starts and offset not in refused:
                 interrupt = self._wait(job.max_cycles)
-                self._is_seen[:] = False
+                self.forget()
                 self._receive(job.memory)
         values_read: dict[int, int] = {}
         for offset, run in _runs((offset, 0) for offset in sorted(job.reads)):
             read = self.client.read_registers(offset, len(run))
             values_read.update(zip(range(offset, offset + 4 * len(run), 4), read, strict=True))
         return JobResult(job.memory, values_read, interrupt, refused)
+
+    def forget(self) -> None:
+        """The board's memory was changed by somebody else."""
+        self._is_seen[:] = False
 
     def _send(self, memory: NDArray[np.uint8]) -> None:
         """Bring the board's memory up to date."""

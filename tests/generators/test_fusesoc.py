@@ -32,3 +32,12 @@ def test_array_core_has_no_software() -> None:
     core = yaml.safe_load(core_file(Config(), module="weft_array"))
     assert list(core["filesets"]) == ["rtl"]
     assert core["targets"]["default"]["filesets"] == ["rtl"]
+
+
+def test_models_are_for_simulation_only() -> None:
+    core = yaml.safe_load(core_file(Config(), module="weft_array", models=["ecp5_models.v"]))
+    assert core["filesets"]["models"]["files"] == ["ecp5_models.v"]
+    filesets = core["targets"]["synth"]["filesets"]
+    assert {item for item in filesets if "models" in item} == {
+        "tool_verilator? (models)", "tool_icarus? (models)"
+    }

@@ -42,6 +42,21 @@ generate(Config.preset("tiny", rows=3, cols=2), sys.argv[1], sys.argv[2])
 """
 
 
+@pytest.mark.parametrize(
+    ("family", "blocks"), [("ecp5", {"MULT18X18D", "CCU2C"}), ("xilinx7", set())]
+)
+def test_models_of_the_blocks_come_with_the_design(
+    tmp_path: Path, family: str, blocks: set[str]
+) -> None:
+    values = generate(SMALL.replace(family=family, multipliers=4), "array", tmp_path)
+    models = FILES["array"] | {f"{family}_models.v"} if blocks else FILES["array"]
+    assert {item.name for item in tmp_path.iterdir()} == models
+    assert not blocks & set(values["modules"])
+    if blocks:
+        text = (tmp_path / f"{family}_models.v").read_text()
+        assert set(re.findall(r"^module (\w+)", text, re.M)) == blocks
+
+
 @pytest.mark.parametrize("top", TOPS)
 def test_files_and_manifest(tmp_path: Path, top: str) -> None:
     values = generate(SMALL, top, tmp_path / "a" / "b")

@@ -170,3 +170,54 @@ def test_chain_simulates():
 def test_chain_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         Chain(Adder, **({"count": 2, "module_name": "bad"} | arguments))
+
+
+class WideAdder(wiring.Component):
+    """Two of `Adder` in one stage."""
+
+    span = 2
+    module_name = "wide_adder"
+
+    def __init__(self):
+        super().__init__(
+            {"i": In(signed(8)), "o": Out(signed(8)), "add": In(data.ArrayLayout(1, 2))}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.sync += self.o.eq(self.i + self.add[0] + self.add[1])
+        return m
+
+
+def mixed():
+    stages = [Adder, WideAdder, Adder]
+    return Chain(stages, module_name="mixed", links={"i": "o"}, prefix="adder")
+
+
+def test_chain_of_several_kinds_simulates():
+    dut = mixed()
+    assert dut.signature.members["add"] == In(data.ArrayLayout(1, 4))
+
+    async def bench(context):
+        context.set(dut.i, 10)
+        # The chain ends hold without their bit; the wide stage adds its two.
+        for add, expected in (([1, 1, 1, 1], 14), ([1, 0, 1, 1], 13), ([1, 1, 0, 0], 13)):
+            context.set(dut.add, add)
+            await context.tick().repeat(4)
+            assert context.get(dut.o) == expected
+
+    run(dut, bench)
+
+
+def test_chain_of_several_kinds_is_emitted_with_their_slices():
+    with ModuleLibrary() as library:
+        text = library.define(mixed(), "mixed").text
+    slices = re.findall(r"connect \\add \\add \[(\d+):(\d+)\]", text)
+    assert slices == [("0", "0"), ("2", "1"), ("3", "3")]
+    assert re.findall(r"cell \\(\w+) \\(\w+)", text)[1] == ("wide_adder", "adder_1")
+
+
+@pytest.mark.parametrize("stages", [[], [Adder]])
+def test_chain_refuses_a_sequence(stages):
+    with pytest.raises(ValueError, match="a sequence of stages must hold at least one"):
+        Chain(stages, len(stages) or None, module_name="bad")

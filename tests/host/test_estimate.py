@@ -24,7 +24,7 @@ def test_a_cycle_for_each_word_read():
 
 
 def test_vectors_follow_each_other_without_a_bubble():
-    line = "VECTOR chunks=100 count_x=10\n"
+    line = "VECTOR chunks=100 count_x=10 destination_address=500\n"
     one, two, ten = (estimate_cycles(CONFIG, assemble(line * count)) for count in (1, 2, 10))
     assert (two - one, ten - one) == (1000, 9000)
 
@@ -41,8 +41,28 @@ def test_vectors_wait_and_signal():
     assert result.finishes[2] - result.starts[2] == 200 + latency
 
 
+def test_a_vector_waits_for_what_an_older_one_writes():
+    line = "VECTOR chunks=10 count_x=20 destination_address=300"
+    alone = estimate_cycles(CONFIG, assemble(f"{line}\nVECTOR chunks=10 count_x=20"))
+    reads = estimate_cycles(CONFIG, assemble(f"{line}\nVECTOR chunks=10 source_address=309"))
+    assert alone - 190 < reads  # Shorter by 190 words, but later by the way to the write.
+    beside = estimate_cycles(CONFIG, assemble(f"{line}\nVECTOR chunks=10 source_address=330"))
+    assert beside == alone - 190
+    assert reads - beside == Timing().vector_finish
+
+
+def test_a_vector_reads_activations_at_half_speed_beside_matmul():
+    product = "MATMUL output_x=1000 output_y=4 last_rows=4\n"
+    def cycles(source):
+        result = estimate(CONFIG, works(f"{product}VECTOR chunks=1000 source_memory={source}"))
+        return result.finishes[1] - result.starts[1]
+    quick, slow = cycles("accumulator"), cycles("activation")
+    assert quick == 1000 + Timing().vector_start + Timing().vector_finish
+    assert 1900 < slow - quick + 1000 <= 2000
+
+
 def test_vectors_run_beside_other_units():
-    vectors = "VECTOR chunks=1000\n"
+    vectors = "VECTOR source_memory=accumulator chunks=100 count_x=10\n"
     products = "MATMUL output_x=1000 last_rows=4\n"
     together = estimate_cycles(CONFIG, assemble(vectors + products))
     assert together < 1100 + estimate_cycles(CONFIG, assemble("SYNC unit=load"))

@@ -49,6 +49,8 @@ def run_samples(key, rows, cols, count=None):
         for _, data, entry in itertools.islice(entries(key, shape), count):
             result = device.run(graph, [data])
             check_output(entry, result.outputs[0])
+            estimated = compile_network(graph, device.config).estimated_cycles
+            assert abs(estimated / result.cycles - 1) < 0.1, (estimated, result.cycles)
             assert result.utilization == result.macs / (rows * cols * result.cycles)
 
 

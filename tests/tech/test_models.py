@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our simulation models against those of Yosys, where it has one; a proof about carry chains."""
+"""Our simulation models against those that Yosys has, and a proof about carry chains."""
 
 import re
 import subprocess

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...hdl.config import SEMAPHORE_MAXIMUM, Config
-from ...hdl.isa import Memory
+from ...hdl.isa import Memory, Opcode
 from ...sim.accesses import memory_depth
 from ..estimate import Estimate, Work, estimate
 from .operations import DRAM, DRAM_BLOCK, Operation, Span
@@ -173,7 +173,12 @@ def synchronize(config: Config, operations: Sequence[Operation], dram_bytes: int
 
 def works(operations: Sequence[Operation]) -> list[Work]:
     """The costs of synchronized operations."""
-    return [Work(item.unit, item.wait, item.signal, *item.work) for item in operations]
+    return [
+        Work(item.unit, item.wait, item.signal, *item.work, *(
+            (tuple(item.reads), tuple(item.writes)) if item.opcode is Opcode.VECTOR else ()
+        ))
+        for item in operations
+    ]
 
 
 def in_order(

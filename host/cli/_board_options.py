@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options of a generic board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+__all__ = ["board_options"]
+
+
+def board_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--clock-hz``, ``--baud``, ``--memory-bytes`` and ``--single-port``."""
+    for option in (
+        click.option("--single-port", is_flag=True,
+                     help="Memory that reads or writes in a cycle, as iCE40 UltraPlus has it."),
+        click.option("--memory-bytes", type=click.IntRange(min=4096), default=65536,
+                     show_default=True, help="Size of the memory, a power of two."),
+        click.option("--baud", type=click.IntRange(min=1), default=1_000_000, show_default=True,
+                     help="Baud rate of the host link."),
+        click.option("--clock-hz", type=click.IntRange(min=1), default=25_000_000,
+                     show_default=True, help="Frequency of the clock."),
+    ):
+        function = option(function)
+    return function
