@@ -97,9 +97,11 @@ class ECP5PLL(ClockSource):
             "CLKI": "clk_in", "CLKFB": "clk", "CLKOP": "clk", "LOCK": "locked",
             **dict.fromkeys(low, "1'b0"),
         }
-        attributes = '(* ICP_CURRENT="12", LPF_RESISTOR="8", MFG_ENABLE_FILTEROPAMP="1", ' \
-            'MFG_GMCREF_SEL="2" *)'
-        return f"  {attributes}\n" + _instance("EHXPLLL", parameters, ports)
+        attributes = {
+            "ICP_CURRENT": 12, "LPF_RESISTOR": 8, "MFG_ENABLE_FILTEROPAMP": 1, "MFG_GMCREF_SEL": 2
+        }
+        values = ", ".join(f'{name}="{value}"' for name, value in attributes.items())
+        return f"  (* {values} *)\n" + _instance("EHXPLLL", parameters, ports)
 
 
 class ICE40PLL(ClockSource):

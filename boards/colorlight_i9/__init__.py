@@ -31,8 +31,10 @@ BOARD = Board(
     ),
     programmer="colorlight-i9",
     notes=(
-        "The extension board's debugger is also its USB-to-UART bridge; the baud rate is its "
-        "usual one.",
+        (
+            "The extension board's debugger is also its USB-to-UART bridge; the baud rate is its "
+            "usual one."
+        ),
         "The SDRAM is not connected: on-chip memory takes the place of DRAM.",
     ),
 )

@@ -33,7 +33,9 @@ BOARD = Board(
     notes=(
         "Jumper JP2 brings the 12 MHz clock to the device.",
         "The UART needs its 0-ohm jumpers fitted (section 6.2 of the board's manual).",
-        "The system runs at the oscillator's frequency. The device's own oscillator is faster but "
-        "too inexact for a UART, and the PLL is not used.",
+        (
+            "The system runs at the oscillator's frequency. The device's own oscillator is faster "
+            "but too inexact for a UART, and the PLL is not used."
+        ),
     ),
 )

@@ -29,10 +29,12 @@ BOARD = Board(
         rows=8, cols=8, activation_depth=2048, weight_depth=2048, accumulator_depth=512,
         axi_width=64, family="ecp5",
     ),
-    programmer="orangeCrab",
+    programmer="orangecrab_dfu",
     notes=(
-        "The board has no USB-to-UART bridge: an adapter of 3.3 V goes to pins 0 (from the host) "
-        "and 1 (to the host) of the header.",
+        (
+            "The board has no USB-to-UART bridge: an adapter of 3.3 V goes to pins 0 (from the "
+            "host) and 1 (to the host) of the header."
+        ),
         "The DDR3 is not connected: on-chip memory takes the place of DRAM.",
     ),
 )

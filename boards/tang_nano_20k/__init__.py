@@ -12,7 +12,7 @@ __all__ = ["BOARD"]
 _LVCMOS33 = {"IO_TYPE": "LVCMOS33"}
 
 BOARD = Board(
-    name="tang-nano-20k",
+    name="tangnano20k",
     title="Tang Nano 20K",
     family="gowin",
     part=Part("GW2AR-LV18", "QN88", "C8/I7"),
