@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from weft.boards import BOARDS, board_named
+from weft.boards import BOARDS, board_named, build
 from weft.boards.board import Pin
 from weft.boards.clocking import DirectClock
 from weft.boards.constraints import constraints
@@ -219,6 +219,50 @@ def test_reset_follows_the_pll(board, tmp_path):
 def test_configuration_of_another_family():
     with pytest.raises(ValueError, match="^family of a configuration for icebreaker must be"):
         board_top_verilog(BOARDS["icebreaker"], Config(family="ecp5"))
+
+
+STAND_IN = """
+module weft_board (input wire clk, rst, uart_rx, output wire uart_tx, output wire [3:0] leds);
+  reg [3:0] count;
+  always @(posedge clk) count <= rst ? 4'b0 : count + uart_rx;
+  assign uart_tx = count[3];
+  assign leds = count;
+endmodule
+"""
+"""In the place of the generic board: a whole one takes minutes to build."""
+
+MAGIC = {  # How the files of each family begin.
+    "ecp5": b"\xff\x00", "ice40": b"\xff\x00", "gowin": b"//", "nexus": b"LSCC"
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["icebreaker", *(pytest.param(name, marks=pytest.mark.full)
+                     for name in BOARDS if name != "icebreaker")],
+)
+def test_clock_and_pins_reach_a_bitstream(name, tmp_path, monkeypatch):
+    """Every pin is in the package, the PLL is legal, and the packer takes what nextpnr writes."""
+    board = BOARDS[name]
+    monkeypatch.setattr(
+        build, "board_top_verilog", lambda board, config: STAND_IN + wrapper(board)
+    )
+    steps = []
+    result = build.build_board(board, output=tmp_path, progress=steps.append)
+    assert steps == ["generating", "synthesis", "place and route, seed 1", "bitstream"]
+    assert result.bitstream.parent == tmp_path
+    assert result.bitstream.read_bytes().startswith(MAGIC[board.family])
+    assert result.meets_clock
+    assert set(result.synthesis.units) == {"board", "clock and reset"}
+    assert result.synthesis.units["board"]["ff"] == 4
+    multipliers = board.flow.multipliers[board.part.device]
+    assert result.config == board.config.replace(multipliers=multipliers)
+
+
+def test_build_refuses_another_family(tmp_path):
+    with pytest.raises(ValueError, match="must be 'ice40' or 'generic', not 'ecp5'$"):
+        build.build_board(BOARDS["icebreaker"], Config(family="ecp5"), output=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.full
