@@ -8,15 +8,15 @@ from ..hdl.config import Config
 from ..hdl.link.baud import Baud
 from .top import BoardTop
 
-__all__ = ["BOARD_MODULE", "board_verilog"]
+__all__ = ["BOARD_MODULE", "board_component", "board_verilog"]
 
 BOARD_MODULE = "weft_board"
 
 
-def board_verilog(
+def board_component(
     config: Config, *, clock_hz: int, baud: int, memory_bytes: int, single_port: bool = False
-) -> str:
-    """Verilog of a board with ports ``clk``, ``rst``, ``uart_rx``, ``uart_tx`` and ``leds``.
+) -> BoardTop:
+    """A board with ports ``clk``, ``rst``, ``uart_rx``, ``uart_tx`` and ``leds``.
 
     Parameters
     ----------
@@ -29,7 +29,16 @@ def board_verilog(
     memory_bytes, single_port
         As in `BoardTop`.
     """
-    top = BoardTop(
+    return BoardTop(
         config, baud=Baud(clock_hz, baud), memory_bytes=memory_bytes, single_port=single_port
     )
-    return emit(top, BOARD_MODULE)
+
+
+def board_verilog(
+    config: Config, *, clock_hz: int, baud: int, memory_bytes: int, single_port: bool = False
+) -> str:
+    """The Verilog of `board_component`, which has the same parameters."""
+    component = board_component(
+        config, clock_hz=clock_hz, baud=baud, memory_bytes=memory_bytes, single_port=single_port
+    )
+    return emit(component, BOARD_MODULE)

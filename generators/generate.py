@@ -19,7 +19,7 @@ from .markdown import register_map
 from .svd import svd
 from .verilog import emit
 
-__all__ = ["MODULES", "component_of", "generate"]
+__all__ = ["MODULES", "component_of", "generate", "generate_component"]
 
 MODULES = {"accelerator": "weft_accelerator", "array": "weft_array"}
 """Module name by top."""
@@ -63,10 +63,29 @@ def generate(config: Config, top: str, directory: str | os.PathLike[str]) -> dic
     """
     if top not in MODULES:
         raise ValueError(f"top must be one of {', '.join(MODULES)}, not {top!r}")
-    module = MODULES[top]
-    component = component_of(config, top)
+    return generate_component(config, top, MODULES[top], component_of(config, top), directory)
+
+
+def generate_component(
+    config: Config, top: str, module: str, component: Any, directory: str | os.PathLike[str]
+) -> dict[str, Any]:
+    """Write a top that is not one of `MODULES`, as `generate` does.
+
+    Parameters
+    ----------
+    config : Config
+        What the accelerator inside is.
+    top : str
+        What the manifest calls it.
+    module : str
+        Name of its module.
+    component : wiring.Component
+        The top itself.
+    directory : path
+        Where to; made if it does not exist.
+    """
     files = {f"{module}.v": emit(component, module), "config.yaml": config.to_yaml()}
-    if top == "accelerator":
+    if top != "array":
         files["weft_registers.h"] = c_header(config)
         files["weft.svd"] = svd(config)
         files["registers.md"] = register_map(config)

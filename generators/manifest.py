@@ -32,7 +32,7 @@ def manifest(
     config : Config
         The configuration.
     top : str
-        ``array`` or ``accelerator``.
+        ``array``, ``accelerator`` or ``board``.
     module : str
         Name of the top module.
     component : wiring.Component
@@ -76,7 +76,7 @@ def manifest(
 
 
 def _derived(config: Config, top: str, component: Any) -> dict[str, Any]:
-    if top == "accelerator":
+    if top != "array":
         return derived_figures(config)
     return {
         "macs_per_cycle": config.rows * config.cols,

@@ -244,19 +244,18 @@ class Config:
         """Bytes of one accumulator word as LOAD and STORE see it: int32 per column."""
         return 4 * self.cols
 
-    def _slots(self, word_bytes: int) -> int:
-        """Beats of a word, if it is made of whole beats: LOAD and STORE then move one at a time."""
-        return max(1, word_bytes // self.axi_bytes) if word_bytes % self.axi_bytes == 0 else 1
-
     @property
     def accumulator_slots(self) -> int:
-        """Parts of an accumulator word that LOAD and STORE move one at a time."""
-        return self._slots(self.accumulator_bytes)
+        """Parts of an accumulator word that LOAD and STORE move one at a time: its beats, if it is
+        made of whole beats."""
+        beats, rest = divmod(self.accumulator_bytes, self.axi_bytes)
+        return beats if beats and not rest else 1
 
     @property
     def parameter_slots(self) -> int:
-        """Parts of a parameter word that LOAD writes one at a time."""
-        return self._slots(self.parameter_bytes) if self.lanes else 1
+        """Parts of a parameter word that LOAD writes one at a time: the largest that beats are made
+        of too, since parameters are loaded rarely and a gearbox between odd widths is large."""
+        return max(1, self.parameter_bytes // math.gcd(self.parameter_bytes, self.axi_bytes))
 
     @property
     def lanes(self) -> int:

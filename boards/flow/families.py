@@ -54,6 +54,8 @@ class Family:
         Routed cell type to the resource it counts as. Types that are missing are not counted.
     finish : callable or None
         Changes the netlist from Yosys before nextpnr reads it.
+    arguments : sequence of str
+        Further arguments of nextpnr.
     harness_constraints : str or None
         Pins of the harness on ``part``, for a family whose pins all need a place.
     """
@@ -69,6 +71,7 @@ class Family:
     unconstrained_arguments: Sequence[str]
     resources: Mapping[str, str]
     finish: Callable[[dict[str, Any]], object] | None = None
+    arguments: Sequence[str] = ()
     harness_constraints: str | None = None
 
 
@@ -197,6 +200,8 @@ FAMILIES: dict[str, Family] = {
             "OXIDE_EBR": "bram",
         },
         finish=open_constant_carries,
+        # The default, router2, does not reach the clock network from a pin.
+        arguments=("--router", "router1"),
         harness_constraints="".join(
             f"ldc_set_location -site {{{site}}} [get_ports {{{port}}}]\n"
             f"ldc_set_port -iobuf {{IO_TYPE=LVCMOS33}} [get_ports {{{port}}}]\n"

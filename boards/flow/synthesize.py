@@ -99,7 +99,8 @@ def synthesize(
           --report report.json --freq 250 --timing-allow-fail --lpf-allow-unconstrained --seed 1
 
     In between, the unused ends of carry chains are disconnected (ECP5 only, see
-    :func:`weft.boards.flow.carry.open_carry_ends`). Placer and router are nextpnr's defaults.
+    :func:`weft.boards.flow.carry.open_carry_ends`). Placer and router are nextpnr's defaults, but
+    for a family that has `Family.arguments`.
     Instances keep their names in the flat netlist: Yosys' ``flatten`` makes them the beginning of
     every inner name.
 
@@ -219,7 +220,7 @@ class _Flow:
                 *family.part_arguments(self.part),
                 "--json", "netlist.json", "--write", f"{folder}/routed.json",
                 "--report", f"{folder}/report.json", "--freq", f"{target_mhz:g}",
-                "--timing-allow-fail", *pins, *written, "--seed", str(seed),
+                "--timing-allow-fail", *family.arguments, *pins, *written, "--seed", str(seed),
             ],
             self.directory,
             self.directory / folder / "nextpnr.log",

@@ -142,7 +142,10 @@ class Fetch(wiring.Component):
         to_boundary = Signal(range(chunk + 1))
         burst = Signal(range(chunk + 1))
         m.d.comb += to_boundary.eq(chunk - address[: (chunk - 1).bit_length()])
-        m.d.sync += burst.eq(Mux(remaining < to_boundary, remaining, to_boundary))
+        few = remaining[len(to_boundary) :] == 0
+        m.d.sync += burst.eq(
+            Mux(few & (remaining[: len(to_boundary)] < to_boundary), remaining, to_boundary)
+        )
 
         room = Signal(range(self.depth * beats + 1), init=self.depth * beats)
         outstanding = Signal(range(self.depth * beats + 1))

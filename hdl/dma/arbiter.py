@@ -22,8 +22,8 @@ class ReadArbiter(wiring.Component):
 
     Addresses of ``fetch`` go first; an address once offered to the port stays. Read data go to
     the manager that their ID names: 1 is ``fetch``, 0 is ``load``. A manager must take the data
-    it asked for without waiting for the other, or both stop. One register stage each way, full
-    throughput: latency 1 cycle for addresses and 1 for data.
+    it asked for without waiting for the other, or both stop. Addresses pass in the same cycle, data
+    through a register stage: full throughput, latency 1 cycle.
 
     Parameters
     ----------
@@ -35,10 +35,10 @@ class ReadArbiter(wiring.Component):
     Members
     -------
     fetch, load : In(AXI4ReadSignature)
-        Their ``arid`` is ignored.
+        Their addresses come from registers; their ``arid`` is ignored.
     axi : Out(AXI4ReadSignature)
     idle : Out(1)
-        No address waits to be accepted and no beat to be delivered.
+        No beat waits to be delivered.
     """
 
     def __init__(self, *, address_width: int, data_width: int) -> None:
@@ -57,42 +57,33 @@ class ReadArbiter(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         shared = ("addr", "len", "size", "burst")
-        widths = {"addr": self.address_width, "len": 8, "size": 3, "burst": 2}
-        m.submodules.address = address = Once(
-            StreamBuffer(
-                data.StructLayout(
-                    {"id": unsigned(1), **{name: unsigned(widths[name]) for name in shared}}
-                )
-            )
-        )
         beat_names = {"id": 1, "data": self.data_width, "resp": 2, "last": 1}
         m.submodules.beats = beats = Once(
             StreamBuffer(
                 data.StructLayout({name: unsigned(width) for name, width in beat_names.items()})
             )
         )
-        choose_fetch = Signal()
+        # An address that waits keeps its place, also if a more urgent one comes.
+        waits, was_fetch, choose_fetch = Signal(), Signal(), Signal()
         m.d.comb += [
-            choose_fetch.eq(self.fetch.arvalid),
-            address.i.valid.eq(self.fetch.arvalid | self.load.arvalid),
-            self.fetch.arready.eq(address.i.ready),
-            self.load.arready.eq(address.i.ready & ~choose_fetch),
-            address.i.payload.id.eq(choose_fetch),
-            self.axi.arvalid.eq(address.o.valid),
-            self.axi.arid.eq(address.o.payload.id),
-            address.o.ready.eq(self.axi.arready),
+            choose_fetch.eq(Mux(waits, was_fetch, self.fetch.arvalid)),
+            self.axi.arvalid.eq(Mux(choose_fetch, self.fetch.arvalid, self.load.arvalid)),
+            self.axi.arid.eq(choose_fetch),
+            self.fetch.arready.eq(self.axi.arready & choose_fetch),
+            self.load.arready.eq(self.axi.arready & ~choose_fetch),
+        ]
+        m.d.sync += [
+            waits.eq(self.axi.arvalid & ~self.axi.arready),
+            was_fetch.eq(choose_fetch),
         ]
         for name in shared:
-            m.d.comb += [
-                address.i.payload[name].eq(
-                    Mux(
-                        choose_fetch,
-                        getattr(self.fetch, f"ar{name}"),
-                        getattr(self.load, f"ar{name}"),
-                    )
-                ),
-                getattr(self.axi, f"ar{name}").eq(address.o.payload[name]),
-            ]
+            m.d.comb += getattr(self.axi, f"ar{name}").eq(
+                Mux(
+                    choose_fetch,
+                    getattr(self.fetch, f"ar{name}"),
+                    getattr(self.load, f"ar{name}"),
+                )
+            )
         to_fetch = beats.o.payload.id == 1
         m.d.comb += [
             beats.i.valid.eq(self.axi.rvalid),
@@ -100,7 +91,7 @@ class ReadArbiter(wiring.Component):
             self.fetch.rvalid.eq(beats.o.valid & to_fetch),
             self.load.rvalid.eq(beats.o.valid & ~to_fetch),
             beats.o.ready.eq(Mux(to_fetch, self.fetch.rready, self.load.rready)),
-            self.idle.eq(~address.o.valid & ~beats.o.valid),
+            self.idle.eq(~beats.o.valid),
         ]
         for name in beat_names:
             m.d.comb += beats.i.payload[name].eq(getattr(self.axi, f"r{name}"))

@@ -16,7 +16,7 @@ from ..once import Once
 from .fifo import StreamBuffer, StreamFIFO
 from .reader import burst_error_layout
 from .splitter import BurstSplitter, burst_layout, request_layout
-from .write_aligner import WriteAligner, write_beat_layout
+from .write_aligner import WriteAligner
 
 __all__ = ["Writer"]
 
@@ -28,7 +28,7 @@ class Writer(wiring.Component):
 
         request -> splitter --+--> AW register -> axi.aw
                               +--> FIFO ---+
-                         data -------------+-> aligner -> W register -> axi.w
+                         data -------------+-> aligner -> axi.w
                               +--> FIFO ------------------------------- axi.b -> done
 
     One burst and one beat a cycle, also for back-to-back requests. Addresses run ahead of data
@@ -106,11 +106,9 @@ class Writer(wiring.Component):
         m.submodules.aligner = aligner = Once(
             WriteAligner(address_width=self.address_width, data_bytes=data_bytes)
         )
-        m.submodules.beats = beats = Once(StreamBuffer(write_beat_layout(data_bytes)))
         connect(m, wiring.flipped(self.request), splitter.i)
         connect(m, wiring.flipped(self.data), aligner.data)
         connect(m, bursts.o, aligner.burst)
-        connect(m, aligner.o, beats.i)
 
         in_flight = Signal(range(self.outstanding + 1))
         room = Signal()
@@ -146,11 +144,11 @@ class Writer(wiring.Component):
             self.axi.awsize.eq(exact_log2(data_bytes)),
             self.axi.awburst.eq(AXI_BURST_INCR),
             self.axi.awid.eq(0),
-            self.axi.wvalid.eq(beats.o.valid),
-            beats.o.ready.eq(self.axi.wready),
-            self.axi.wdata.eq(beats.o.payload.data),
-            self.axi.wstrb.eq(beats.o.payload.strobe),
-            self.axi.wlast.eq(beats.o.payload.last),
+            self.axi.wvalid.eq(aligner.o.valid),
+            aligner.o.ready.eq(self.axi.wready),
+            self.axi.wdata.eq(aligner.o.payload.data),
+            self.axi.wstrb.eq(aligner.o.payload.strobe),
+            self.axi.wlast.eq(aligner.o.payload.last),
             self.axi.bready.eq(pending.o.valid),
         ]
         m.d.sync += [

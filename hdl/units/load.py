@@ -211,11 +211,13 @@ class LoadUnit(wiring.Component):
                         m.d.comb += chosen.eq(1)
             into = slots
             if width != self.config.axi_bytes:
-                gearbox = Gearbox(self.config.axi_bytes, width, fill=True)
+                has_tail = width > 1
+                gearbox = Gearbox(self.config.axi_bytes, width, fill=has_tail)
                 m.submodules[f"gearbox_{width}"] = Once(gearbox)
                 into = gearbox.i
+                if has_tail:
+                    m.d.comb += into.payload.fill.eq(fill)
                 m.d.comb += [
-                    into.payload.fill.eq(fill),
                     slots.valid.eq(gearbox.o.valid),
                     gearbox.o.ready.eq(slots.ready),
                     slots.payload.data.eq(gearbox.o.payload.data),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from amaranth.hdl import Module, Shape, Signal, unsigned
+from amaranth.hdl import Module, Mux, Shape, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -98,7 +98,8 @@ class AddressGenerator(wiring.Component):
     """The address of each iteration of a nest of loops, by additions only.
 
     Each level keeps the address at which its present iteration began. Advancing a level adds its
-    stride to that and restarts the levels inside it there: one adder from register to register.
+    stride to that and restarts the levels inside it there: one adder and one multiplexer from
+    register to register.
 
     Parameters
     ----------
@@ -169,11 +170,16 @@ class AddressGenerator(wiring.Component):
                     m.d.sync += stride.eq(self.strides[name])
             starts.append(start)
             following.append(after)
-        with m.If(self.load):
-            m.d.sync += [start.eq(self.base) for start in starts]
-        with m.Elif(self.step):
-            for number, (name, _) in enumerate(self.levels):
-                with m.If(self.advance[name]):
-                    m.d.sync += [start.eq(following[number]) for start in starts[number:]]
+        # All levels that change take the same address, so one multiplexer serves them all.
+        chosen: Any = 0
+        for (name, _), after in zip(self.levels, following, strict=True):
+            chosen = chosen | (after & self.advance[name].replicate(self.width))
+        new = Signal(self.width)
+        m.d.comb += new.eq(Mux(self.load, self.base, chosen))
+        changes: Any = self.load
+        for (name, _), start in zip(self.levels, starts, strict=True):
+            changes = changes | (self.step & self.advance[name])
+            with m.If(changes):
+                m.d.sync += start.eq(new)
         m.d.comb += self.address.eq(starts[-1])
         return m

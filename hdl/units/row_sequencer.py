@@ -202,20 +202,30 @@ class RowSequencer(wiring.Component):
         self, m: Module, stage: Any, advance: Signal, failed: Signal, output_valid: Signal
     ) -> None:
         """Stage 4: compare, and the output register."""
+        # Depths are powers of two: a number is beyond one if it has a higher bit, or that bit and a
+        # lower one. No comparison needs a carry chain.
         depth = Signal(WORD_WIDTH)
         with m.Switch(stage.row.transfer.memory):
             for shape in self.memories:
                 with m.Case(shape.memory.value):
                     m.d.comb += depth.eq(shape.depth)
+        below = Signal(WORD_WIDTH)
+        m.d.comb += below.eq(
+            Cat(depth[place + 1 :].any() for place in range(WORD_WIDTH))
+        )
+
+        def beyond(word: Any) -> Any:
+            return (word & ~(depth | below)).any() | ((word & depth).any() & (word & below).any())
+
         padding_outside = Signal()
         outside = Signal()
         error = Signal()
         word = Signal(WORD_WIDTH)
         m.d.comb += [
-            padding_outside.eq(stage.body > depth),
+            padding_outside.eq(beyond(stage.body)),
             outside.eq(stage.outside & stage.row.fetch & ~padding_outside),
-            error.eq(~stage.row.sync & (padding_outside | outside | (stage.stop > depth))),
-            word.eq(Mux(stage.start > depth, stage.start, depth)),
+            error.eq(~stage.row.sync & (padding_outside | outside | beyond(stage.stop))),
+            word.eq(Mux(beyond(stage.start), stage.start, depth)),
         ]
         with m.If(advance):
             m.d.sync += [

@@ -31,7 +31,7 @@ INSTRUCTIONS_IN_FLIGHT = 16
 @dataclass(frozen=True)
 class MemoryShape:
     """An on-chip memory as LOAD or STORE sees it: ``word_bytes``, ``depth`` in words, and the
-    ``slots`` of a word that are moved one at a time, each as wide as a beat if there are several.
+    ``slots`` of a word that are moved one at a time, a power of two of bytes if there are several.
     """
 
     memory: Memory

@@ -14,6 +14,7 @@ from ..bus import UnitSignature
 from ..config import Config
 from ..dma.fifo import StreamFIFO
 from ..isa import FORMATS, ErrorCode, Opcode
+from ..memory.bank import MemoryBank
 from ..memory.ports import (
     ReadResponseSignature,
     ReadSignature,
@@ -26,7 +27,7 @@ from ..requantize.parameters import kept_layout
 from .completion import CompletionQueue
 from .delay_line import DelayLine
 from .vector_lane import VectorLane
-from .vector_layouts import CHUNKS_IN_FLIGHT, result_layout
+from .vector_layouts import result_layout
 from .vector_reader import VectorReader, read_ports
 from .vector_sequencer import VectorSequencer
 from .vector_writer import VectorWriter
@@ -185,8 +186,11 @@ class VectorUnit(wiring.Component):
         scaled, latency = lanes[0].scaled, lanes[0].latency
         layout = result_layout(config)
         m.submodules.way = way = Once(DelayLine(layout, delay=reader.latency + scaled))
+        # An old value comes the memory's latency and a cycle after its request, which is a cycle
+        # before that of the chunk's last word; one more may be asked for while that waits. It is
+        # used a cycle after the chunk has been scaled.
         m.submodules.old_values = old_values = Once(
-            StreamFIFO(reader.old.shape(), CHUNKS_IN_FLIGHT)
+            StreamFIFO(reader.old.shape(), reader.latency + scaled - MemoryBank.latency + 1)
         )
         m.d.comb += [
             way.i_valid.eq(reader.chunk_valid),

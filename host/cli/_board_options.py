@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of a generic board."""
+"""The options of a generic board, and targets that may be a board."""
 
 from __future__ import annotations
 
@@ -8,7 +8,28 @@ from typing import Any
 
 import click
 
-__all__ = ["board_options"]
+__all__ = ["TargetType", "baud_option", "board_options"]
+
+
+class TargetType(click.Choice[str]):
+    """One of some targets, or ``serial:PORT``."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """The target's name."""
+        text = str(value)
+        return text if text.startswith("serial:") else super().convert(value, param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """The choices, as help shows them."""
+        return f"[{'|'.join(map(str, self.choices))}|serial:PORT]"
+
+
+def baud_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--baud``."""
+    return click.option("--baud", type=click.IntRange(min=1), default=1_000_000, show_default=True,
+                        help="Baud rate (serial).")(function)
 
 
 def board_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..hdl.config import Config
+from ._board_options import TargetType, baud_option
 from ._command import Output, subcommand
 from ._options import config_options
 
@@ -31,6 +32,7 @@ TARGETS = ("reference", "simulator", "rtl", "cocotb")
     weft gemm --rows 8 --cols 8 --a A.npy --b B.npy --save C.npy
     weft gemm --m 64 --n 64 --k 64 --trace build/trace
     weft gemm --m 512 --n 512 --k 512 --latency 100 --json
+    weft gemm --m 32 --n 32 --k 32 --target serial:/dev/ttyUSB0
     """,
 )
 @config_options
@@ -45,8 +47,9 @@ TARGETS = ("reference", "simulator", "rtl", "cocotb")
               help="int8 [K, N], a NumPy file.")
 @click.option("--save", type=click.Path(path_type=Path, dir_okay=False),
               help="Write C there, int32 [M, N], a NumPy file.")
-@click.option("--target", type=click.Choice(TARGETS), default="rtl", show_default=True,
-              help="Where it runs.")
+@click.option("--target", type=TargetType(TARGETS), default="rtl", show_default=True,
+              help="Where it runs; a board says itself what its configuration is.")
+@baud_option
 @click.option("--latency", type=click.IntRange(min=1), default=30, show_default=True,
               help="Cycles of memory latency (rtl).")
 @click.option("--stall", type=click.FloatRange(0, 1, max_open=True), default=0.0,
@@ -57,8 +60,8 @@ TARGETS = ("reference", "simulator", "rtl", "cocotb")
               "directory (rtl).")
 def command(
     output: Output, config: Config, m: int | None, n: int | None, k: int | None, seed: int,
-    file_a: Path | None, file_b: Path | None, save: Path | None, target: str, latency: int,
-    stall: float, trace: Path | None,
+    file_a: Path | None, file_b: Path | None, save: Path | None, target: str, baud: int,
+    latency: int, stall: float, trace: Path | None,
 ) -> dict[str, Any]:
     """Multiply int8 [M, K] by int8 [K, N], compare with NumPy, and account for every cycle.
 
@@ -83,7 +86,11 @@ def command(
         options["trace"] = trace / "waveform.vcd"
     slow = target in ("rtl", "cocotb")
     with output.progress(f"building the target {target}") if slow else nullcontext():
-        device = open_device(target, config, **options)
+        if target.startswith("serial:"):
+            device = open_device(target, baud=baud)
+            config = device.config
+        else:
+            device = open_device(target, config, **options)
     with device:
         began = time.perf_counter()
         c = _multiply(output, device, a, b)

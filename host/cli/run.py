@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._board_options import TargetType, baud_option
 from ._command import Output, subcommand
 from ._model_load import LoadedModel, model_options, require_kernels, write_whole
 
@@ -43,8 +44,10 @@ TARGETS = ("reference", "simulator", "rtl", "cocotb")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random inputs.")
 @click.option("--output", "save", type=click.Path(path_type=Path),
               help="Write the outputs: a .npy file for one, else a directory for output_N.npy.")
-@click.option("--target", type=click.Choice(TARGETS), default="simulator", show_default=True,
-              help="Where the accelerator's part runs.")
+@click.option("--target", type=TargetType(TARGETS), default="simulator", show_default=True,
+              help="Where the accelerator's part runs; a board says itself what its configuration "
+              "and memory are.")
+@baud_option
 @click.option("--latency", type=click.IntRange(min=1), default=30, show_default=True,
               help="Cycles of memory latency (rtl).")
 @click.option("--dram", "dram_megabytes", type=click.IntRange(min=1), default=1024,
@@ -57,8 +60,8 @@ TARGETS = ("reference", "simulator", "rtl", "cocotb")
               help="The model that a compiled MODEL was made of, to compare with.")
 def command(
     output: Output, model: Callable[[], LoadedModel], inputs: tuple[str, ...],
-    expect: tuple[str, ...], seed: int, save: Path | None, target: str, latency: int,
-    dram_megabytes: int, per_layer: bool, compare: bool, reference: Path | None,
+    expect: tuple[str, ...], seed: int, save: Path | None, target: str, baud: int,
+    latency: int, dram_megabytes: int, per_layer: bool, compare: bool, reference: Path | None,
 ) -> dict[str, Any]:
     """Run MODEL (.tflite, .onnx, or a .weft file of `weft compile`).
 
@@ -84,6 +87,11 @@ def command(
     options = {"dram_bytes": dram_megabytes << 20}
     if target == "rtl":
         options["latency"] = latency
+    device = None
+    if target.startswith("serial:"):
+        device = open_device(target, baud=baud)
+        if loaded.compiled is None:
+            loaded.config = device.config
     subject: Any = loaded.compiled or loaded.graph
     if target != "reference":
         with output.progress("compiling"):
@@ -91,7 +99,7 @@ def command(
         require_kernels(subject)
     slow = target in ("rtl", "cocotb")
     with output.progress(f"building the target {target}") if slow else nullcontext():
-        device = open_device(target, loaded.config, **options)
+        device = device or open_device(target, loaded.config, **options)
     with device, output.progress("running"):
         found = device.run(subject, values)
     files = {} if save is None else output_files(save, found.outputs)

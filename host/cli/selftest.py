@@ -10,6 +10,7 @@ import click
 from rich.table import Table
 
 from ..hdl.config import Config
+from ._board_options import baud_option
 from ._command import Output, subcommand
 from ._options import config_options
 
@@ -27,8 +28,7 @@ __all__ = ["command"]
 @config_options
 @click.option("--target", required=True,
               help="serial:PORT, or rtl, simulator or cocotb.")
-@click.option("--baud", type=click.IntRange(min=1), default=1_000_000, show_default=True,
-              help="Baud rate (serial).")
+@baud_option
 @click.option("--products", type=click.IntRange(min=0), default=4, show_default=True,
               help="Random matrix products besides the fixed ones.")
 @click.option("--programs", type=click.IntRange(min=0), default=1, show_default=True,

@@ -46,6 +46,21 @@ def read_configuration(client: LinkClient) -> Config:
     return Config.from_dict(settings)
 
 
+def _compare(expected: Config, found: Config) -> None:
+    """Raise `ConfigurationMismatchError` if two configurations differ in what registers show."""
+    wrong = []
+    for item in REGISTERS:
+        if item.constant:
+            values = [configuration_value(item, config) for config in (found, expected)]
+            if values[0] != values[1]:
+                wrong.append(f"{item.constant} is {values[0]}, not {values[1]}")
+    if wrong:
+        raise ConfigurationMismatchError(
+            f"the board's accelerator is another one: {', '.join(wrong)}; open it without a "
+            "configuration to take what it is"
+        )
+
+
 class SerialDevice(ProgramDevice):
     """Runs programs on a board. Its configuration comes from the board itself.
 
@@ -97,15 +112,10 @@ class SerialDevice(ProgramDevice):
         try:
             identity = self.client.identify()
             found = read_configuration(self.client)
-            if config is not None and config != found:
-                wrong = [
-                    f"{name} is {value}, not {config.to_dict()[name]}"
-                    for name, value in found.to_dict().items() if config.to_dict()[name] != value
-                ]
-                raise ConfigurationMismatchError(
-                    f"the board's accelerator is another one: {', '.join(wrong)}; open it without "
-                    "a configuration to take what it is"
-                )
+            if config is not None:
+                _compare(config, found)
+                # What the registers do not show, as the family, is as expected.
+                found = config
             self.clock_hz = identity.clock_hz
             super().__init__(
                 found,

@@ -24,10 +24,13 @@ CONFIG = weft.Config(
     max_burst_beats=16, read_outstanding=2, write_outstanding=2, queue_depth=2, vector_lanes=1,
     parameter_depth=16,
 )
+SMALL = CONFIG.replace(vector_lanes=0)
+"""For event-driven simulation; the vector unit is exercised behind the pseudo-terminal."""
+
 CLOCK_HZ, BAUD = 12_000_000, 3_000_000
 
 
-def run_board(simulator, testcase, noise=0.0, config=CONFIG, single_port=True):
+def run_board(simulator, testcase, noise=0.0, config=SMALL, single_port=True):
     text = board_verilog(
         config, clock_hz=100_000_000, baud=25_000_000, memory_bytes=65536, single_port=single_port
     )
@@ -130,6 +133,14 @@ def test_selftest(served, capfd):
     assert kinds == {"memory", "gemm", "errors", "program", "network"}
 
 
+def test_gemm_command(served, capfd):
+    sizes = ["--m", "3", "--n", "5", "--k", "7"]
+    assert main(["gemm", "--target", served.target, "--baud", str(BAUD), *sizes, "--json"]) == 0
+    result = json.loads(capfd.readouterr().out)
+    assert result["equal_to_reference"] and result["cycles"] > 0
+    assert result["config"] == CONFIG.to_dict()
+
+
 def test_noise_is_survived():
     a = np.arange(-8, 8, dtype=np.int8).reshape(4, 4)
     with Served(noise=0.001) as served, weft.open(served.target, baud=BAUD) as device:
@@ -158,6 +169,19 @@ def test_nobody_answers():
 def test_no_such_port():
     with pytest.raises(PortError, match="cannot open /dev/no-such-port at 1000000 baud"):
         weft.open("serial:/dev/no-such-port")
+
+
+def test_generate_the_board(tmp_path, capfd):
+    arguments = ["--preset", "tiny", "--clock-hz", "12000000", "--memory-bytes", "16384"]
+    command = ["generate", "--top", "board", *arguments, "-o", str(tmp_path), "--json"]
+    assert main(command) == 0
+    manifest = json.loads(capfd.readouterr().out)
+    assert [port["name"] for port in manifest["ports"]] == [
+        "clk", "rst", "uart_rx", "uart_tx", "leds"
+    ]
+    text = (tmp_path / f"{BOARD_MODULE}.v").read_text()
+    assert text.count(f"module {BOARD_MODULE} (") == 1 and "weft_host_link" in text
+    assert (tmp_path / "weft_registers.h").exists()
 
 
 def test_board_sim_command(tmp_path):

@@ -7,7 +7,8 @@ from cocotb.triggers import FallingEdge
 
 from weft.sim.bench.runner import bench_parameters, bench_random
 from weft.sim.bench.streams import reset, start_clock
-from weft.sim.requantize import scale_fixed_point, scale_float
+from weft.sim.requantize import scale_fixed_point
+from weft.sim.vector import PARAMETERS, scale
 
 INPUT = np.dtype(
     [("value", "<i4"), ("bias", "<i4"), ("multiplier", "<u4"), ("left", "u1"), ("right", "u1"),
@@ -22,7 +23,9 @@ def expected(items):
         multiplier = items["multiplier"].view("<i4")
         scaled = scale_fixed_point(total, multiplier, items["left"], items["right"])
     else:
-        scaled = scale_float(total, items["multiplier"].view("<f4"))
+        lanes = np.zeros(len(items), PARAMETERS)
+        lanes["multiplier"] = items["multiplier"].view("<i4")
+        scaled = scale("onnx", total, lanes)
     return np.where(items["bypass"] != 0, items["value"], scaled)
 
 
@@ -93,6 +96,30 @@ async def corners(dut):
         # Shifts mean nothing here; biases that move a value to its neighbours do.
         items["bias"] = items["left"].astype("<i4") - 4 + 64 * (items["right"].astype("<i4") - 4)
         items["left"] = items["right"] = 0
+    await check(dut, items)
+
+
+@cocotb.test()
+async def every_scale(dut):
+    """Every pair of shifts, or every exponent and sign, infinite and not a number included."""
+    random = bench_random()
+    edges = [0, 1, -1, 3, -3, 1 << 24, HIGH, LOW, LOW + 1, random.randint(LOW, HIGH)]
+    if bench_parameters()["convention"] == "tflite":
+        factors = [1, -1, 1 << 30, HIGH, LOW, random.randint(1 << 30, HIGH)]
+        rows = [
+            (value, factor & 0xFFFF_FFFF, left, right)
+            for value in edges for factor in factors for left in range(32) for right in range(32)
+        ]
+    else:
+        mantissas = [0, 1, 0x400000, 0x7FFFFF, 0x2AAAAA, random.getrandbits(23)]
+        rows = [
+            (value, sign << 31 | exponent << 23 | mantissa, 0, 0)
+            for value in edges for mantissa in mantissas
+            for exponent in range(256) for sign in (0, 1)
+        ]
+    items = np.zeros(len(rows), INPUT)
+    for number, name in enumerate(("value", "multiplier", "left", "right")):
+        items[name] = np.array([row[number] for row in rows], np.int64).astype(INPUT[name])
     await check(dut, items)
 
 

@@ -63,6 +63,17 @@ def test_corners(kind):
 
 
 @KINDS
+def test_every_shift_or_exponent(kind):
+    bench(kind, "verilator", "every_scale")
+
+
+@KINDS
+def test_random_values(kind):
+    bench(kind, "verilator", "random_values", count=100_000)
+
+
+@pytest.mark.full
+@KINDS
 def test_a_million_random_values(kind):
     bench(kind, "verilator", "random_values", count=1_000_000)
 
@@ -70,3 +81,10 @@ def test_a_million_random_values(kind):
 @KINDS
 def test_on_icarus(kind):
     bench(kind, "icarus", "random_values", count=2_000)
+
+
+@pytest.mark.full
+@KINDS
+@pytest.mark.parametrize("testcase", ["corners", "every_scale"])
+def test_corners_on_icarus(kind, testcase):
+    bench(kind, "icarus", testcase)

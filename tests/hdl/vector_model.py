@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What VECTOR does, chunk after chunk, and random instructions for its benches."""
 
+from itertools import combinations
+
 import numpy as np
 
 from weft.hdl.isa import FORMATS, ErrorCode, Instruction, Memory, Opcode
@@ -132,6 +134,16 @@ def wrap(value, bits=32):
     return (value + half) % (2 * half) - half
 
 
+def legal_flags(destination):
+    """All flags that go together with a destination memory."""
+    common = [
+        sum(FLAGS[name] for name in names)
+        for count in range(4) for names in combinations(("sum", "requantize", "uniform"), count)
+    ]
+    others = (0, FLAGS["add"], FLAGS["maximum"]) if destination else (0, FLAGS["table"])
+    return [one | other for one in common for other in others]
+
+
 def reserved(config):
     """The accumulator and activation words that instructions leave to others: each bank's last."""
     return {
@@ -168,8 +180,11 @@ def is_defined(config, i):
     return True
 
 
-def random_vector(random, config, *, most=120):
-    """A legal VECTOR of up to ``most`` words read, anywhere, maybe beyond the memories."""
+def random_vector(random, config, *, most=120, memories=None, flags=None):
+    """A legal VECTOR of up to ``most`` words read, anywhere, maybe beyond the memories.
+
+    ``memories`` (source, destination) and ``flags`` are drawn if they are not given.
+    """
     few = lambda *choices: random.choice(choices)  # noqa: E731
     while True:
         window = few((1, 1), (1, 1), (2, 2), (3, 1), (1, 3), (3, 3))
@@ -179,7 +194,7 @@ def random_vector(random, config, *, most=120):
             break
     values = {}
     for side in ("source", "destination"):
-        memory = random.randrange(2)
+        memory = random.randrange(2) if memories is None else memories[side == "destination"]
         depth = config.accumulator_depth if memory else config.activation_depth
         width = config.cols if memory else config.rows
         values |= {
@@ -189,7 +204,7 @@ def random_vector(random, config, *, most=120):
             f"{side}_stride_y": few(0, 1, 3, random.randrange(12)),
             f"{side}_stride_x": few(0, 1, 1, 2, random.randrange(4)),
         }
-    if random.random() < 0.15:
+    if memories is None and random.random() < 0.15:
         # In place.
         for name in ("memory", "address", "element", "stride_y", "stride_x"):
             values[f"destination_{name}"] = values[f"source_{name}"]
@@ -207,10 +222,8 @@ def random_vector(random, config, *, most=120):
     }
     if random.random() < 0.5:
         values |= {"clamp_low": random.randint(-128, 127), "clamp_high": random.randint(-128, 127)}
-    names = ["sum", "requantize", "uniform"] + ([] if values["destination_memory"] else ["table"])
-    flags = sum(FLAGS[name] for name in names if random.random() < 0.5)
-    if values["destination_memory"]:
-        flags |= few(0, FLAGS["add"], FLAGS["maximum"])
+    if flags is None:
+        flags = few(*legal_flags(values["destination_memory"]))
     return Instruction(
         Opcode.VECTOR, values, flags=flags, signal=few(0, random.getrandbits(16))
     )

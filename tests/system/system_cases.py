@@ -17,7 +17,7 @@ from weft.hdl.isa import INSTRUCTION_BYTES, Instruction, Opcode, Unit
 from weft.hdl.registers import COUNTERS, register
 from weft.sim.accesses import transfer_access
 from weft.sim.machine import Fault, Machine, Segment
-from weft.sim.random_programs import random_operands, random_program
+from weft.sim.random_programs import INPUT, SCRATCH, random_operands, random_program
 from weft.sim.simulator import RunResult, Simulator
 
 CONFIGS = {
@@ -268,15 +268,27 @@ def gemm_case(
     return case
 
 
-def program_case(config: Config, seed: int, length: int = 24, vectors: float = 0.4) -> Case:
-    """A random program; ``vectors`` is the share of VECTOR where there is a vector unit."""
+def program_case(
+    config: Config, seed: int, length: int = 24, vectors: float = 0.4, *, extreme: bool = False
+) -> Case:
+    """A random program; ``vectors`` is the share of VECTOR where there is a vector unit.
+
+    ``extreme`` operands are int32 at the ends of the range, so that sums wrap and results saturate.
+    """
     made = random_program(config, seed, length=length, vectors=vectors)
+    if extreme:
+        draw = np.random.default_rng(seed)
+        ends = np.array([-(1 << 31), (1 << 31) - 1, -1, 0, -(1 << 31) + 1, 1 << 30], "<i4")
+        for number in (INPUT, SCRATCH):
+            size = len(made.segments[number])
+            values = draw.choice(ends, -(-size // 4), p=(0.3, 0.3, 0.1, 0.1, 0.1, 0.1))
+            made.segments[number] = values.view(np.uint8)[:size].copy()
     memory, address, segments = place(
         random.Random(seed), encode(made.instructions), made.segments
     )
     case = Case(
-        f"program seed {seed} length {length} vectors {vectors}", config, memory, address,
-        len(made.instructions), segments, made.instructions,
+        f"program seed {seed} length {length} vectors {vectors} extreme {extreme}",
+        config, memory, address, len(made.instructions), segments, made.instructions,
     )
     assert case.error is None, case.error
     return case

@@ -19,7 +19,9 @@ from system_cases import (
 )
 from system_verilated import Verilated
 
-from weft.hdl.isa import ErrorCode, Memory, Opcode
+from weft.compiler.assembler import assemble
+from weft.compiler.checker import check
+from weft.hdl.isa import SUM_FLAG, ErrorCode, Instruction, Memory, Opcode
 from weft.sim.accesses import chunks_per_word, memory_depth, word_bytes
 from weft.sim.machine import Machine
 from weft.sim.random_programs import random_program
@@ -40,7 +42,7 @@ def random_programs(size, count, seed):
             for _ in range(count // 3):
                 case = program_case(
                     config, generator.getrandbits(30), generator.randrange(10, 49),
-                    generator.uniform(0.4, 1),
+                    generator.uniform(0.4, 1), extreme=generator.random() < 0.3,
                 )
                 device.run(case)
                 vectors += sum(item.opcode is Opcode.VECTOR for item in case.instructions)
@@ -59,6 +61,55 @@ def test_random_programs(size, record_property):
 def test_many_random_programs(size, record_property):
     vectors = random_programs(size, 300, choose_seed())
     record_property("covered: random VECTORs simulator = RTL", vectors)
+
+
+@pytest.mark.parametrize("is_sum", [False, True])
+def test_largest_window(is_sum):
+    """64 x 64 times a word of the accumulator, and a column of different words."""
+    config = system_config("4x4")
+    flags = SUM_FLAG if is_sum else 0
+    made = random_program(config, 7, length=0)
+    stores = sum(item.opcode is Opcode.STORE for item in made.instructions)
+    loads, ends = made.instructions[:-stores], made.instructions[-stores:]
+    loads[-1] = replace(loads[-1], signal=1)
+    values = {"source_memory": 1, "destination_memory": 1, "destination_address": 3, "window_y": 64,
+              "window_x": 64, "window_stride_y": 0, "window_stride_x": 0, "chunks": 2}
+    vectors = [
+        Instruction(Opcode.VECTOR, values | {"source_address": 9}, flags=flags, wait=1),
+        Instruction(Opcode.VECTOR, values | {"source_address": 20, "window_y": 12, "window_x": 1,
+                                             "window_stride_y": 1, "destination_address": 12,
+                                             "chunks": 1}, flags=flags, signal=2),
+    ]
+    program = [*loads, *vectors, replace(ends[0], wait=2), *(replace(i, wait=0) for i in ends[1:])]
+    memory, address, segments = place(random.Random(1), encode(program), made.segments)
+    case = Case(f"window, sum {is_sum}", config, memory, address, len(program), segments, program)
+    assert case.error is None
+    with Verilated(config, stall_probability=0.3) as device:
+        values = device.run(case)
+    assert values["COUNTER_VECTOR_BUSY"] > 2 * 64 * 64
+
+
+RELOAD = """
+.segment 0 name=in bytes=65536 role=input
+LOAD memory={memory} bytes={bytes} count_x=4 stride_x={bytes}
+LOAD memory=table bytes=1 count_x=256 stride_x=1
+LOAD memory=accumulator bytes=16 count_x=4 stride_x=16
+LOAD memory=parameter bytes=48 signal={{0}}
+VECTOR source_memory=accumulator requantize table wait={{0}} signal={{1}}
+LOAD memory={memory} bytes={bytes} {wait}
+"""
+
+
+@pytest.mark.parametrize("memory", ["parameter", "table", "accumulator"])
+def test_checker_flags_a_reload_in_use(memory):
+    """What VECTOR reads must not be loaded again before it has signalled."""
+    config = system_config("4x4")
+    size = {"parameter": config.parameter_bytes, "table": 1, "accumulator": 16}[memory]
+    found = {}
+    for wait in ("", "wait={1}"):
+        lines = RELOAD.format(memory=memory, bytes=size, wait=wait)
+        found[wait] = [item.kind for item in check(config, assemble(lines))]
+    assert found == {"": ["race"], "wait={1}": []}
 
 
 def vector_errors(size, count, seed):
