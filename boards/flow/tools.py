@@ -23,8 +23,8 @@ def tool_command(name: str, package: str) -> str:
     """The executable of a tool.
 
     Looked for in this order: an environment variable called after the tool, as Amaranth uses
-    (``YOSYS``, ``NEXTPNR_ECP5``); the YoWASP package of this Python; YoWASP and then native
-    executables on PATH.
+    (``YOSYS``, ``NEXTPNR_ECP5``); what a package of this Python brings, YoWASP's or one of the
+    tool's own name; YoWASP's and then native executables on PATH.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ def tool_command(name: str, package: str) -> str:
                 f"{variable} names {override!r}, which is no executable; correct it or unset it"
             )
         return found
-    own = Path(sys.executable).parent / f"yowasp-{name}"
-    for candidate in (str(own), f"yowasp-{name}", name):
+    own = Path(sys.executable).parent
+    for candidate in (str(own / f"yowasp-{name}"), str(own / name), f"yowasp-{name}", name):
         found = shutil.which(candidate)
         if found is not None:
             return found

@@ -83,17 +83,25 @@ class AXIMemory(wiring.Component):
         writing = Signal()
         m.d.comb += [
             writing.eq(write_port.en.any()),
-            write_port.addr.eq(write_address[word]),
             write_port.data.eq(self.write.wdata),
         ]
-        # The comparison also proves to synthesis that the ports never collide.
-        collides = writing
-        address = read_address[word]
         if self.single_port:
-            address = Mux(writing, write_address[word], address)
+            collides = writing
+            # One signal for both ports: that is how synthesis sees that one RAM port serves them.
+            address = Signal.like(read_port.addr)
+            m.d.comb += [
+                address.eq(Mux(writing, write_address[word], read_address[word])),
+                write_port.addr.eq(address),
+                read_port.addr.eq(address),
+            ]
         else:
-            collides = writing & (write_address[word] == address)
-        m.d.comb += [read_port.addr.eq(address), read_port.en.eq(read_enable & ~collides)]
+            # The comparison also proves to synthesis that the ports never collide.
+            collides = writing & (write_address[word] == read_address[word])
+            m.d.comb += [
+                write_port.addr.eq(write_address[word]),
+                read_port.addr.eq(read_address[word]),
+            ]
+        m.d.comb += read_port.en.eq(read_enable & ~collides)
         self._read(m, read_port.data, read_enable, read_address, collides)
         return m
 

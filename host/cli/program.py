@@ -11,19 +11,12 @@ from typing import Any
 
 import click
 
+from ..boards.registry import BOARDS
 from ._command import Output, subcommand
 
 __all__ = ["LOADER_BOARDS", "command"]
 
-LOADER_BOARDS = {
-    "ulx3s-85f": "ulx3s",
-    "orangecrab-85f": "orangecrab_dfu",
-    "ecpix5-85f": "ecpix5",
-    "colorlight-i9": "colorlight-i9",
-    "icebreaker": "ice40_generic",
-    "tangnano20k": "tangnano20k",
-    "crosslink-nx-evn": "crosslinknx_evn",
-}
+LOADER_BOARDS = {name: board.programmer for name, board in BOARDS.items()}
 """openFPGALoader's name of a board, by ours."""
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..boards.flow.result import CriticalPath, Stage
     from ..boards.flow.synthesize import SynthesisResult
 
-__all__ = ["command"]
+__all__ = ["command", "figures", "print_figures"]
 
 FIGURES = ("lut4", "ccu2c", "ff", "dsp", "bram")
 
@@ -32,6 +32,7 @@ FIGURES = ("lut4", "ccu2c", "ff", "dsp", "bram")
     weft synth --top array --rows 8 --cols 8 --family ecp5 --seeds 3 -o build/array8
     weft synth --preset tiny --family ecp5 --device LFE5U-25F --package CABGA256 --json
     weft synth --top array --rows 4 --cols 4 --family ice40
+    weft synth --board icebreaker -o build/icebreaker
     """,
 )
 @config_options
@@ -39,6 +40,7 @@ FIGURES = ("lut4", "ccu2c", "ff", "dsp", "bram")
     "--top", type=click.Choice(["accelerator", "array"]), default="accelerator", show_default=True,
     help="The accelerator with AXI4 and AXI4-Lite ports, or the bare array with streams.",
 )
+@click.option("--board", help="A whole board, to a bitstream in -o; `weft fit --board` names them.")
 @click.option("--device", help="Device, such as LFE5U-85F. By default a usual one of the family.")
 @click.option("--package", help="Package, such as CABGA381.")
 @click.option("--speed", help="Speed grade, such as 6.")
@@ -52,6 +54,7 @@ def command(
     output: Output,
     config: Config,
     top: str,
+    board: str | None,
     device: str | None,
     package: str | None,
     speed: str | None,
@@ -62,7 +65,14 @@ def command(
 
     The design stands between shift registers, so that pins do not limit it; they are not counted.
     Without --multipliers the array uses as many multiplier blocks as the device has.
+
+    With --board it is that board's whole design, with the board's own configuration but for the
+    parameters that are given, and becomes a bitstream.
     """
+    if board is not None:
+        from ._synth_board import synthesize_board
+
+        return synthesize_board(output, board, config, seeds, directory)
     from ..boards.flow.families import family_named
     from ..boards.flow.synthesize import synthesize
     from ..generators.generate import MODULES, component_of
@@ -88,7 +98,7 @@ def command(
         "top": top,
         "family": family.name,
         **dataclasses.asdict(part),
-        **_figures(result, config),
+        **figures(result, config),
         "config": config.to_dict(),
         "seconds": round(time.perf_counter() - began, 1),
     }
@@ -97,7 +107,7 @@ def command(
         page.write_text(synthesis_page(result, values), encoding="utf-8")
         (directory / "result.json").write_text(json.dumps(values, indent=2) + "\n")
         values["report"] = str(page)
-    _print(output, result, values)
+    print_figures(output, result, values)
     return values
 
 
@@ -126,7 +136,8 @@ def _path(path: CriticalPath | None) -> dict[str, Any] | None:
     }
 
 
-def _figures(result: SynthesisResult, config: Config) -> dict[str, Any]:
+def figures(result: SynthesisResult, config: Config) -> dict[str, Any]:
+    """What ``--json`` prints of a result."""
     macs = config.rows * config.cols
     return {
         "fmax_mhz": result.fmax_mhz,
@@ -140,7 +151,8 @@ def _figures(result: SynthesisResult, config: Config) -> dict[str, Any]:
     }
 
 
-def _print(output: Output, result: SynthesisResult, values: dict[str, Any]) -> None:
+def print_figures(output: Output, result: SynthesisResult, values: dict[str, Any]) -> None:
+    """Print what people want to know of a result."""
     console = output.console
     seeds = ", ".join(f"{value:g}" for value in result.fmax_mhz_seeds)
     console.print(

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The iCEBreaker of 1BitSquared. Pins as in amaranth-boards."""
+
+from __future__ import annotations
+
+from ...hdl.config import Config
+from ..board import Board, Pin
+from ..flow.families import Part
+
+__all__ = ["BOARD"]
+
+BOARD = Board(
+    name="icebreaker",
+    title="iCEBreaker",
+    family="ice40",
+    part=Part("UP5K", "sg48", ""),
+    clock=Pin("35"),
+    clock_hz=12_000_000,
+    system_hz=24_000_000,
+    uart_rx=Pin("6", {"pullup": "yes"}),
+    uart_tx=Pin("9"),
+    baud=2_000_000,
+    leds=(Pin("37"), Pin("11")),
+    leds_active_low=True,
+    memory_bytes=65536,
+    single_port=True,
+    config=Config(
+        rows=4, cols=4, activation_depth=512, weight_depth=512, accumulator_depth=128,
+        axi_width=32, max_burst_beats=16, read_outstanding=4, write_outstanding=4, queue_depth=4,
+        vector_lanes=0, family="ice40",
+    ),
+    programmer="ice40_generic",
+    notes=("The memory is two of the four SPRAMs.",),
+)

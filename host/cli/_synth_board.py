@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`weft synth --board`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from ..boards.board import Board
+from ..boards.build import build_board
+from ..boards.registry import board_named
+from ..hdl.config import Config
+from ._command import Output
+
+__all__ = ["board_config", "synthesize_board"]
+
+EXCLUDED = ("top", "device", "package", "speed")
+"""Options that a board decides."""
+
+
+def board_config(board: Board, config: Config) -> Config:
+    """The configuration that the options of this command mean for a board.
+
+    Parameters
+    ----------
+    board : Board
+        Its own configuration is the default.
+    config : Config
+        What the options mean without a board.
+    """
+    context = click.get_current_context()
+
+    def given(name: str) -> bool:
+        return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+    if given("preset") or given("config_file"):
+        return config if given("family") else config.replace(family=board.family)
+    names = [item.name for item in dataclasses.fields(Config)]
+    changes = {name: getattr(config, name) for name in names if given(name)}
+    if changes.keys() & {"rows", "cols"} and "vector_lanes" not in changes and board.config.lanes:
+        changes["vector_lanes"] = None
+    return board.config.replace(**changes)
+
+
+def synthesize_board(
+    output: Output, name: str, config: Config, seeds: int, directory: Path | None
+) -> dict[str, Any]:
+    """Build the board called ``name``; returns what ``--json`` prints."""
+    from ._synth_report import synthesis_page
+    from .synth import figures, print_figures
+
+    context = click.get_current_context()
+    for option in EXCLUDED:
+        if context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--board and --{option} exclude each other")
+    if directory is None:
+        raise click.UsageError("--board needs -o, the directory for the bitstream")
+    board = board_named(name)
+    chosen = board_config(board, config)
+    began = time.perf_counter()
+    title = f"{board.title}, {chosen.rows} x {chosen.cols}"
+    with output.progress(title, total=seeds + 3) as update:
+        done = iter(range(seeds + 3))
+        build = build_board(
+            board, chosen, seeds, output=directory,
+            progress=lambda step: update(completed=next(done), title=f"{title}: {step}"),
+        )
+    values = {
+        "top": "board",
+        "board": board.name,
+        "family": board.family,
+        **dataclasses.asdict(board.part),
+        **figures(build.synthesis, build.config),
+        "clock_mhz": board.system_hz / 1e6,
+        "meets_clock": build.meets_clock,
+        "bitstream": str(build.bitstream),
+        "config": build.config.to_dict(),
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+    page = directory / "report.html"
+    page.write_text(synthesis_page(build.synthesis, values), encoding="utf-8")
+    (directory / "result.json").write_text(json.dumps(values, indent=2) + "\n")
+    values["report"] = str(page)
+    print_figures(output, build.synthesis, values)
+    output.console.print(f"bitstream: {build.bitstream}", soft_wrap=True)
+    if not build.meets_clock:
+        output.status = 1
+        output.console.print(
+            f"[bold red]too slow[/bold red]: the board's clock is {values['clock_mhz']:g} MHz"
+        )
+    for note in board.notes:
+        output.console.print(f"note: {note}", soft_wrap=True)
+    return values

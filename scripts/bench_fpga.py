@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds boards and writes what came out into the tables of docs/fpga.md.
+
+    python scripts/bench_fpga.py                              # only the table of boards
+    python scripts/bench_fpga.py --board ulx3s-85f --seeds 3 -o build/fpga
+
+The table of builds keeps its rows of other boards: a row is replaced when its board is built again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from weft.boards import BOARDS, board_named
+from weft.boards.board import Board
+from weft.boards.build import BoardBuild, build_board
+
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "fpga.md"
+
+BOARD_HEAD = (
+    "| board | device | clock | UART | memory | array by default |\n"
+    "|---|---|---|---|---|---|\n"
+)
+BUILD_HEAD = (
+    "| board | array | Fmax, median (seeds) | board's clock | LUT4 | CCU2C | FF | DSP | block RAM "
+    "| bitstream |\n"
+    "|---|---|---|---|---|---|---|---|---|---|\n"
+)
+
+
+def board_row(board: Board) -> str:
+    """One line of the table of boards."""
+    part = " ".join(filter(None, (board.part.device, board.part.package, board.part.speed)))
+    return (
+        f"| `{board.name}` | {part} | {board.system_hz / 1e6:g} MHz | {board.baud / 1e6:g} Mbaud "
+        f"| {board.memory_bytes // 1024} KB | {board.config.rows} x {board.config.cols} |\n"
+    )
+
+
+def build_row(build: BoardBuild) -> str:
+    """One line of the table of builds."""
+    result = build.synthesis
+    seeds = ", ".join(f"{value:.1f}" for value in result.fmax_mhz_seeds)
+    figures = " | ".join(
+        f"{getattr(result, name):,}" for name in ("lut4", "ccu2c", "ff", "dsp", "bram")
+    )
+    return (
+        f"| `{build.board.name}` | {build.config.rows} x {build.config.cols} "
+        f"| {result.fmax_mhz:.1f} MHz ({seeds}) | {build.board.system_hz / 1e6:g} MHz "
+        f"| {figures} | {build.bitstream.stat().st_size:,} bytes |\n"
+    )
+
+
+def table_of(text: str, name: str) -> str:
+    """What stands between the markers of a table."""
+    found = re.search(rf"<!-- {name} begin -->\n(.*?)<!-- {name} end -->", text, re.S)
+    if found is None:
+        sys.exit(f"{DOCUMENT} has no markers for {name!r}")
+    return found[1]
+
+
+def replaced(text: str, name: str, table: str) -> str:
+    """The text with another table between the markers."""
+    marked = f"<!-- {name} begin -->\n{table_of(text, name)}"
+    return text.replace(marked, f"<!-- {name} begin -->\n{table}")
+
+
+def board_table() -> str:
+    """All boards."""
+    return BOARD_HEAD + "".join(map(board_row, BOARDS.values()))
+
+
+def merged(table: str, rows: dict[str, str]) -> str:
+    """The table of builds with some rows new, in the order of `BOARDS`."""
+    known = {name: f"{line}\n" for line in table.splitlines()
+             for name in re.findall(r"^\| `([^`]+)`", line)}
+    known |= rows
+    return BUILD_HEAD + "".join(known[name] for name in BOARDS if name in known)
+
+
+def main() -> None:
+    """Build what is asked for and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--board", action="append", default=[], help="a board to build; repeatable")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("-o", "--output", type=Path, default=Path("build/fpga"))
+    options = parser.parse_args()
+    text = DOCUMENT.read_text(encoding="utf-8")
+    text = replaced(text, "boards", board_table())
+    for name in options.board:
+        build = build_board(
+            board_named(name), seeds=options.seeds, output=options.output / name,
+            progress=lambda step, name=name: print(f"{name}: {step}", flush=True),
+        )
+        text = replaced(text, "builds", merged(table_of(text, "builds"), {name: build_row(build)}))
+        DOCUMENT.write_text(text, encoding="utf-8")
+    DOCUMENT.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
