@@ -155,6 +155,16 @@ def test_outputs_that_cannot_be_written(
     assert "cannot be written (Permission denied)" in written(tmp_path / "y.npy")
 
 
+@pytest.mark.parametrize("dtype", ["U1", "complex64"])
+def test_samples_that_are_no_numbers(
+    capfd: pytest.CaptureFixture[str], model: str, tmp_path: Path, dtype: str
+) -> None:
+    path = tmp_path / "samples.npy"
+    np.save(path, np.zeros((2, 6, 6, 3), dtype))
+    error = run_json(capfd, "fit", model, "--calibration", str(path), status=1)["error"]
+    assert error["type"] == "UsageError" and "must hold numbers" in error["message"]
+
+
 def test_a_difference_is_an_error(
     capfd: pytest.CaptureFixture[str], model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
