@@ -152,7 +152,15 @@ def write_whole(files: Mapping[Path, bytes]) -> None:
         for path, content in files.items():
             if not path.parent.is_dir():
                 raise click.UsageError(f"there is no directory {path.parent}")
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            if path.is_dir():
+                raise click.UsageError(f"{path} is a directory; name a file to write")
+            try:
+                handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            except OSError as error:
+                raise click.UsageError(
+                    f"{path} cannot be written ({error.strerror}); name a file in a directory "
+                    "where you may write"
+                ) from error
             ready.append((name, path))
             with os.fdopen(handle, "wb") as file:
                 file.write(content)

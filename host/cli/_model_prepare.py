@@ -121,6 +121,8 @@ def _samples(graph: Graph, path: Path) -> list[list[NDArray]]:
     if len(graph.inputs) != 1:
         raise click.UsageError(f"--calibration needs a model with one input, not "
                                f"{len(graph.inputs)}")
+    if samples.dtype.kind not in "biuf":
+        raise click.UsageError(f"{path} must hold numbers, not {samples.dtype}")
     tensor = graph.tensors[graph.inputs[0]]
     if samples.ndim == 0 or not len(samples) or samples[0].size != tensor.elements:
         raise click.UsageError(

@@ -107,7 +107,7 @@ def command(
     if compare and target != "reference":
         equal = _equal(loaded, reference, values, found.outputs)
     if save is not None and files:
-        (save.parent if save.suffix == ".npy" else save).mkdir(parents=True, exist_ok=True)
+        _make_directory(save.parent if save.suffix == ".npy" else save)
         write_whole(files)
     as_expected = None
     if expected is not None:
@@ -136,12 +136,21 @@ def command(
     return result
 
 
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.UsageError(
+            f"the directory {path} cannot be made ({error.strerror}); give --output another one"
+        ) from error
+
+
 def _equal(
     loaded: LoadedModel, reference: Path | None, values: dict[str, np.ndarray],
     outputs: list[np.ndarray],
 ) -> bool | None:
     """Whether the reference kernels give the same; None if there is no graph for them."""
-    from ..graph import Graph
+    from ..graph import Graph, ModelError
     from ..operators.interpreter import Interpreter
     from ..runtime.errors import OperandError
     from ..runtime.model import load_model
@@ -157,7 +166,13 @@ def _equal(
         return None
     if len(graph.outputs) != len(outputs):
         raise OperandError(f"{reference} has {len(graph.outputs)} outputs, not {len(outputs)}")
-    expected = Interpreter(graph).run(list(values.values()))
+    try:
+        expected = Interpreter(graph).run(list(values.values()))
+    except ModelError as error:
+        if reference is None:
+            raise
+        raise OperandError(f"--reference {reference} is not the model that was compiled: {error}"
+                           ) from error
     return all(same_array(array, expected[name])
                for name, array in zip(graph.outputs, outputs, strict=True))
 

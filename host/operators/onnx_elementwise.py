@@ -71,9 +71,15 @@ def add(call: Call) -> Step:
 
 @kernel("MUL", convention="onnx")
 def mul(call: Call) -> Step:
-    """QLinearMul: the exact product of integers times one float32 factor."""
+    """QLinearMul: the exact product of integers times one float32 factor, plus the zero point.
+
+    Product and sum are rounded to float32 one after the other, before the sum is rounded to an
+    integer: close to halfway between two results the file's zero point decides.
+    """
     _broadcast(call)
     a, b, result = call.input(0), call.input(1), call.output
+    offset = file_offset(call, result)
+    zero = np.float32(result.zero_point + offset)
     with np.errstate(all="ignore"):
         factor = np.float32(a.scale) * np.float32(b.scale) / np.float32(result.scale)
     limits = np.iinfo(result.dtype)
@@ -82,8 +88,9 @@ def mul(call: Call) -> Step:
         left = values[0].astype(np.int64) - a.zero_point
         product = left * (values[1].astype(np.int64) - b.zero_point)
         with np.errstate(all="ignore"):
-            scaled = np.nan_to_num(np.rint(product.astype(np.float32) * factor)).astype(np.float64)
-        return [np.clip(scaled + result.zero_point, limits.min, limits.max).astype(result.dtype)]
+            total = product.astype(np.float32) * factor + zero
+        rounded = np.rint(np.nan_to_num(total)).astype(np.float64) - offset
+        return [np.clip(rounded, limits.min, limits.max).astype(result.dtype)]
 
     return run
 

@@ -115,6 +115,54 @@ def test_compiled_models_run_alike(
     Path(program).write_bytes(Path(program).read_bytes()[:-1])
     error = run_json(capfd, "run", program, status=1)["error"]
     assert error["type"] == "ProgramError" and "\n" not in error["message"]
+    assert error["message"].startswith(f"{program}: ")
+
+
+def test_the_reference_must_be_the_model_that_was_compiled(
+    capfd: pytest.CaptureFixture[str], model: str, tmp_path: Path
+) -> None:
+    program, other = str(tmp_path / "program.weft"), tmp_path / "other.tflite"
+    run_json(capfd, "compile", model, "-o", program, *SMALL)
+    other.write_bytes(network(size=5))
+    error = run_json(capfd, "run", program, "--reference", str(other), status=1)["error"]
+    assert f"--reference {other} is not the model" in error["message"]
+
+
+def test_outputs_that_cannot_be_written(
+    capfd: pytest.CaptureFixture[str], model: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the file that was asked for, and nothing is left behind."""
+    (tmp_path / "folder.npy").mkdir()
+    (tmp_path / "file").write_text("as it was")
+    before = sorted(tmp_path.iterdir())
+
+    def written(path: Path) -> str:
+        error = run_json(capfd, "run", model, *SMALL, "--output", str(path), status=1)["error"]
+        assert error["type"] == "UsageError" and "\n" not in error["message"]
+        assert str(path) in error["message"] or str(path.parent) in error["message"]
+        assert sorted(tmp_path.iterdir()) == before
+        return str(error["message"])
+
+    assert "is a directory" in written(tmp_path / "folder.npy")
+    assert "cannot be made" in written(tmp_path / "file" / "y.npy")
+    assert "cannot be made" in written(tmp_path / "file" / "folder")
+
+    def refused(*arguments: Any, **options: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("weft.cli._model_load.tempfile.mkstemp", refused)
+    assert "cannot be written (Permission denied)" in written(tmp_path / "y.npy")
+
+
+@pytest.mark.parametrize("dtype", ["U1", "complex64"])
+def test_samples_that_are_no_numbers(
+    capfd: pytest.CaptureFixture[str], model: str, tmp_path: Path, dtype: str
+) -> None:
+    path = tmp_path / "samples.npy"
+    np.save(path, np.zeros((2, 6, 6, 3), dtype))
+    error = run_json(capfd, "fit", model, "--calibration", str(path), status=1)["error"]
+    assert error["type"] == "UsageError" and "must hold numbers" in error["message"]
 
 
 def test_a_difference_is_an_error(

@@ -158,6 +158,28 @@ def test_binary_operators(kind, mapped, dtype, shape):
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+@pytest.mark.parametrize("shape", [(256, 256), (256, 1)])
+def test_products_of_every_pair(shape, dtype):
+    """Round scales put products halfway between two results, where the zero point decides."""
+    rng = np.random.default_rng(11)
+    code = TensorProto.UINT8 if dtype == np.uint8 else TensorProto.INT8
+    codes = np.arange(256, dtype=np.uint8).view(dtype)
+    inputs = {"a": np.tile(codes, (256, 1)), "b": np.broadcast_to(codes[:, None], shape)}
+    limits = np.iinfo(dtype)
+    offsets = [(125, 125, 127), *rng.integers(0, 256, (7, 3))]
+    for zeros in offsets:
+        scales = (0.05, 0.05, 0.06) if zeros is offsets[0] else rng.choice([0.05, 0.1, 0.3], 3)
+        constants = {f"s{i}": np.float32(scales[i]) for i in range(3)}
+        constants |= {f"z{i}": dtype(limits.min + int(zeros[i])) for i in range(3)}
+        node = helper.make_node("QLinearMul", ["a", "s0", "z0", "b", "s1", "z1", "s2", "z2"],
+                                ["y"], domain="com.microsoft")
+        source = model([node], constants, [("a", code, (256, 256)), ("b", code, shape)],
+                       [("y", code, None)])
+        data = source.SerializeToString()
+        compare(data, parse_onnx(data), inputs)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
 @pytest.mark.parametrize("a, b, shapes", [
     ("slow", "fast", ((1, 16, 64, 64), (1, 16, 64, 64))),
     ("fast", "once", ((256, 256), (256, 1))), ("once", "fast", ((256, 1), (256, 256))),

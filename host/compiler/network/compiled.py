@@ -244,4 +244,7 @@ class CompiledModel:
             content = Path(path).read_bytes()
         except OSError as error:
             raise ProgramError(f"{path}: {error.strerror or error}") from error
-        return cls.from_bytes(content)
+        try:
+            return cls.from_bytes(content)
+        except ProgramError as error:
+            raise ProgramError(f"{path}: {error}; compile the model again") from error
