@@ -140,6 +140,10 @@ def _lower(builder: Builder, node: Node) -> None:
             dynamic_quantize_linear(builder)
         elif node.kind in LOWER:
             LOWER[node.kind](builder, node)
+            if "float32" in node.attributes:
+                for operator in graph.operators[count:]:
+                    if operator.kind not in ("RESHAPE", "TRANSPOSE"):
+                        operator.attributes["float32"] = node.attributes["float32"]
         else:
             builder.unsupported("not implemented")
     except UnsupportedError as reason:
