@@ -29,7 +29,10 @@ UNARY = {
 BINARY = {"Add": f"{QLINEAR}Add", "Mul": f"{QLINEAR}Mul"}
 MOVEMENT = ("Flatten", "MaxPool", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
 PRODUCTS = ("Conv", "Gemm", "MatMul")
-INEXACT = (*PRODUCTS, "AveragePool", "GlobalAveragePool", "Sigmoid", "Softmax")
+INEXACT = (
+    *PRODUCTS, "AveragePool", "Elu", "Erf", "Exp", "Gelu", "GlobalAveragePool", "Log", "LogSoftmax",
+    "ReduceMean", "Sigmoid", "Softmax", "Softplus", "Tanh",
+)
 """Kinds whose float32 result depends on the order of sums or on an approximation."""
 
 Fused = tuple[Node, Node | None]
@@ -96,6 +99,8 @@ def _fuse(view: View, node: Node) -> Fused | None:
         kind = BINARY.get(node.kind, f"{QLINEAR}Concat")
         if len(known) != len(sources) or not all(view.single(item[1]) for item in known):
             return None
+    elif node.kind in INEXACT:
+        raise _KeepFloat("it has no integer kernel for it")
     else:
         return None
     if quantizer is None:
