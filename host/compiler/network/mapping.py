@@ -63,8 +63,6 @@ MISSING: dict[str, str] = {
 def _missing(mapper: Mapper, operator: Operator) -> str:
     """Why there is no operation for an operator."""
     operands = [item for item in mapper.graph.operands(operator) if item is not None]
-    if "float32" in operator.attributes:
-        return f"is computed in float32, as in onnxruntime: {operator.attributes['float32']}"
     if operator.kind in MISSING and operator.kind.startswith("ONNX_"):
         return MISSING[operator.kind]
     if any(item.dtype.kind == "f" for item in [*operands, *mapper.graph.results(operator)]):
@@ -94,6 +92,8 @@ def _layer(mapper: Mapper, operator: Operator) -> Layer:
         raise Refusal(mapper.refused[operator])
     if operator.unsupported is not None:
         raise Refusal(operator.unsupported)
+    if "float32" in operator.attributes:
+        raise Refusal(f"is in float32, as in onnxruntime: {operator.attributes['float32']}")
     unary = is_unary(mapper, operator)
     if operator.kind not in BUILDERS and not unary:
         raise Refusal(_missing(mapper, operator))
