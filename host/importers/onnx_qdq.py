@@ -150,14 +150,14 @@ def _behind(view: View, node: Node) -> Node | None:
     quantizer = view.quantizer(name)
     if quantizer is not None:
         return quantizer
-    if node.kind == "Conv":
-        raise _KeepFloat("no QuantizeLinear alone reads its result")
     if any(reader.kind == "QuantizeLinear" for reader in view.readers.get(name, [])):
         raise _KeepFloat("a QuantizeLinear and something else read its result")
     clamp = view.sole_reader(name)
     if clamp is not None and clamp.kind in ("Relu", "Clip"):
         if view.sole_reader(clamp.outputs[0]) is not None:
             raise _KeepFloat(f"the {clamp.kind} behind it is not contained in a QuantizeLinear")
+    if node.kind == "Conv":
+        raise _KeepFloat("no QuantizeLinear alone reads its result")
     return None
 
 
