@@ -185,6 +185,18 @@ def test_unknown_suffixes_and_inputs_name_what_there_is(
     assert run_json(capfd, "run", model, *SMALL, "--input", str(tmp_path / "a=b.npy"))["inputs"]
 
 
+def test_warnings_are_no_notes() -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    from weft.cli._model_report import print_notes
+
+    text = StringIO()
+    print_notes(Console(file=text), ["a decision", "warning: results may differ"])
+    assert text.getvalue() == "note: a decision\nwarning: results may differ\n"
+
+
 FLOAT_TENSORS = [
     TensorSpec("x", (1, 6), "float32"),
     constant("w", np.linspace(-1, 1, 24).reshape(4, 6), "float32"),
