@@ -89,12 +89,26 @@ def parse_onnx(
                 Builder(model, name).fold(node)
         fuse_qdq(model)
         graph = _lower_all(model, name)
+    graph.notes = [*model.symbolic, *_float_notes(graph)]
     graph.validate()
     check_graph(graph)
     graph = fold_constants(to_int8(graph))
     graph.validate()
     check_graph(graph)
     return graph
+
+
+def _float_notes(graph: Graph) -> list[str]:
+    names = [f"{item.outputs[0]} ({item.kind})" for item in graph.operators
+             if "float32" in item.attributes]
+    if not names:
+        return []
+    text = (
+        f"warning: onnxruntime computes {', '.join(names)} in float32 between DequantizeLinear and "
+        "QuantizeLinear, and so does the host; sums in another order can make a result differ by "
+        "one from onnxruntime's (the reasons are those of the host's operators)"
+    )
+    return [text]
 
 
 def _bind(model: Model, constants: Mapping[str, ArrayLike]) -> None:
@@ -140,6 +154,10 @@ def _lower(builder: Builder, node: Node) -> None:
             dynamic_quantize_linear(builder)
         elif node.kind in LOWER:
             LOWER[node.kind](builder, node)
+            if "float32" in node.attributes:
+                for operator in graph.operators[count:]:
+                    if operator.kind not in ("RESHAPE", "TRANSPOSE"):
+                        operator.attributes["float32"] = node.attributes["float32"]
         else:
             builder.unsupported("not implemented")
     except UnsupportedError as reason:
