@@ -99,16 +99,23 @@ def parse_onnx(
 
 
 def _float_notes(graph: Graph) -> list[str]:
-    names = [f"{item.outputs[0]} ({item.kind})" for item in graph.operators
-             if "float32" in item.attributes]
-    if not names:
-        return []
-    text = (
-        f"warning: onnxruntime computes {', '.join(names)} in float32 between DequantizeLinear and "
-        "QuantizeLinear, and so does the host; sums in another order can make a result differ by "
-        "one from onnxruntime's (the reasons are those of the host's operators)"
-    )
-    return [text]
+    """Where results can differ from onnxruntime's by rounding, and why."""
+    notes = []
+    for item in graph.operators:
+        name = f"{item.outputs[0]} ({item.kind})"
+        if "float32" in item.attributes:
+            notes.append(
+                f"warning: onnxruntime computes {name} in float32, and so does the host: "
+                f"{item.attributes['float32']}; sums in another order can make a result differ by "
+                "one"
+            )
+        elif "differs" in item.attributes:
+            notes.append(
+                f"warning: onnxruntime computes {name} in float32, Weft in integers: "
+                f"{item.attributes['differs']}; sums close to halfway between two results can "
+                "differ by one"
+            )
+    return notes
 
 
 def _bind(model: Model, constants: Mapping[str, ArrayLike]) -> None:
@@ -154,10 +161,10 @@ def _lower(builder: Builder, node: Node) -> None:
             dynamic_quantize_linear(builder)
         elif node.kind in LOWER:
             LOWER[node.kind](builder, node)
-            if "float32" in node.attributes:
+            for key in {"float32", "differs"} & node.attributes.keys():
                 for operator in graph.operators[count:]:
                     if operator.kind not in ("RESHAPE", "TRANSPOSE"):
-                        operator.attributes["float32"] = node.attributes["float32"]
+                        operator.attributes[key] = node.attributes[key]
         else:
             builder.unsupported("not implemented")
     except UnsupportedError as reason:

@@ -60,7 +60,7 @@ def _emit(
     operand = builder.nhwc(x)
     attributes: dict[str, Any] = {
         "stride": shape.stride, "dilation": shape.dilation, "pads": shape.pads,
-        "activation": "NONE",
+        "activation": builder.node.attributes.get("activation", "NONE"),
     }
     if depthwise:
         attributes["depth_multiplier"] = channels // groups

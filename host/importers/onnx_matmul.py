@@ -41,7 +41,7 @@ def _connected(
     )
     return builder.emit(
         "FULLY_CONNECTED", [source, stored, bias], (*x.shape[:-1], weights.shape[0]), dtype,
-        {"activation": "NONE", "keep_num_dims": True},
+        {"activation": builder.node.attributes.get("activation", "NONE"), "keep_num_dims": True},
         result, name,
     )
 

@@ -2,10 +2,13 @@
 """QDQ models: DequantizeLinear -> operator -> QuantizeLinear becomes the integer operator.
 
 The rules are those of onnxruntime's default session (graph optimizations on, x86 CPU), whose
-integer kernels are the oracle of convention ``onnx``. What it leaves in float32 stays so here, with
-the reason in the node's attribute ``float32`` where the bits of a float32 result depend on the
-order of sums or on an approximation. Source: onnxruntime, ``core/optimizer/qdq_transformer``
-(selectors and actions), and its operators in domain com.microsoft.
+integer kernels are the oracle of convention ``onnx``. Of what it leaves in float32, products whose
+integer form is the same function of real numbers become integers all the same, with the reason in
+the node's attribute ``differs``: only sums close to halfway between two results can round to the
+other one. The rest stays in float32, with the reason in ``float32`` where the bits of a float32
+result depend on the order of sums or on an approximation. Source: onnxruntime,
+``core/optimizer/qdq_transformer`` (selectors and actions), and its operators in domain
+com.microsoft.
 """
 
 from __future__ import annotations
@@ -35,8 +38,12 @@ INEXACT = (
 )
 """Kinds whose float32 result depends on the order of sums or on an approximation."""
 
-Fused = tuple[Node, Node | None]
-"""The integer node, and the QuantizeLinear that it contains."""
+Fused = tuple[Node, list[Node]]
+"""The integer node, and the nodes behind it that it contains."""
+
+
+_KEPT = ("its int8 activations are inputs or outputs of the model, or have several readers, so "
+         "that they do not become uint8")
 
 
 class _KeepFloat(Exception):
@@ -60,7 +67,7 @@ def fuse_qdq(model: Model) -> None:
         if result is None:
             continue
         replaced[id(node)] = result[0]
-        gone.add(id(result[1]))
+        gone.update(id(item) for item in result[1])
     nodes = [replaced.get(id(node), node) for node in model.nodes if id(node) not in gone]
     model.nodes = _used(nodes, model.outputs)
 
@@ -90,7 +97,7 @@ def _fuse(view: View, node: Node) -> Fused | None:
             return None
         inputs = [first[0], *node.inputs[1:]]
         fused = Node(node.kind, inputs, quantizer.outputs, dict(node.attributes), node.name)
-        return fused, quantizer
+        return fused, [quantizer]
     operands = [item for source in sources if source is not None for item in source]
     known = [source for source in sources if source is not None]
     if node.kind in UNARY:
@@ -106,17 +113,25 @@ def _fuse(view: View, node: Node) -> Fused | None:
     if quantizer is None:
         raise _KeepFloat("no QuantizeLinear alone reads its result")
     types = {view.computed_type(item) for item in known} | {_result_type(view, quantizer)}
-    if len(types) != 1:
-        raise _KeepFloat(_mixed(types))
     result = [quantizer.inputs[1], quantizer.inputs[2]]
     attributes = {**node.attributes, "unsigned": int(types == {"uint8"})}
+    if len(types) != 1:
+        if node.kind in ("Mul", "Concat") or not _all_int8(view, known, quantizer):
+            raise _KeepFloat(_mixed(types))
+        attributes["differs"] = _mixed(types)
     if node.kind in UNARY:
         attributes.setdefault("channels_last", 0)
         attributes["opset"] = view.model.opset
         inputs = first + result
     else:
         inputs = result + operands if node.kind == "Concat" else operands + result
-    return Node(kind, inputs, quantizer.outputs, attributes, node.name), quantizer
+    return Node(kind, inputs, quantizer.outputs, attributes, node.name), [quantizer]
+
+
+def _all_int8(view: View, operands: list[list[str]], quantizer: Node | None) -> bool:
+    """Whether operands and result are int8 in the file, which is one function of integers."""
+    zeros = [item[2] for item in operands] + ([quantizer.inputs[2]] if quantizer else [])
+    return all(zero and view.model.constants[zero].dtype == np.int8 for zero in zeros)
 
 
 def _mixed(types: set[str]) -> str:
@@ -144,21 +159,39 @@ def _same_parameters(model: Model, source: list[str], quantizer: Node) -> bool:
     )
 
 
-def _behind(view: View, node: Node) -> Node | None:
-    """The QuantizeLinear that a product contains, None for a result in float32."""
+def _behind(view: View, node: Node) -> list[Node]:
+    """What a product contains: a QuantizeLinear and the rectifier before it; [] for float32."""
     name = node.outputs[0]
     quantizer = view.quantizer(name)
     if quantizer is not None:
-        return quantizer
+        return [quantizer]
     if any(reader.kind == "QuantizeLinear" for reader in view.readers.get(name, [])):
         raise _KeepFloat("a QuantizeLinear and something else read its result")
     clamp = view.sole_reader(name)
     if clamp is not None and clamp.kind in ("Relu", "Clip"):
+        quantizer = view.quantizer(clamp.outputs[0])
+        if quantizer is not None and view.uses[name] == 1 and _rectifier(view.model, clamp):
+            return [clamp, quantizer]
         if view.sole_reader(clamp.outputs[0]) is not None:
             raise _KeepFloat(f"the {clamp.kind} behind it is not contained in a QuantizeLinear")
     if node.kind == "Conv":
         raise _KeepFloat("no QuantizeLinear alone reads its result")
-    return None
+    return []
+
+
+def _rectifier(model: Model, clamp: Node) -> str:
+    """The activation that a clamp is, "" for none."""
+    if clamp.kind == "Relu":
+        return "RELU"
+    bounds = [
+        model.constants[clamp.inputs[index]] if clamp.input(index) in model.constants
+        else clamp.attributes.get(key)
+        for index, key in ((1, "min"), (2, "max"))
+    ]
+    return "RELU6" if all(
+        item is not None and np.array_equal(np.reshape(item, -1), [bound])
+        for item, bound in zip(bounds, (0, 6), strict=True)
+    ) else ""
 
 
 def _fuse_product(view: View, node: Node) -> Fused | None:
@@ -172,9 +205,15 @@ def _fuse_product(view: View, node: Node) -> Fused | None:
         _check_bias(view, x, weights, stored)
     if any(float(node.attributes.get(key, 1.0)) != 1.0 for key in ("alpha", "beta")):
         raise _KeepFloat("it has a factor alpha or beta")
-    quantizer = _behind(view, node)
-    _check_types(view, node, x, weights, quantizer)
+    behind = _behind(view, node)
+    quantizer = behind[-1] if behind else None
     attributes = dict(node.attributes)
+    differs = [_check_types(view, node, x, weights, quantizer)]
+    if len(behind) == 2:
+        attributes["activation"] = _rectifier(view.model, behind[0])
+        differs.append(f"the {behind[0].kind} behind it is not contained in a QuantizeLinear")
+    if any(differs):
+        attributes["differs"] = "; ".join(filter(None, differs))
     if not view.single(weights[1]):
         attributes["weight_axis"] = view.producers[node.inputs[1]].attributes.get("axis", 1)
     bias = "" if stored is None else stored[0]
@@ -189,7 +228,7 @@ def _fuse_product(view: View, node: Node) -> Fused | None:
     else:
         kind = "com.microsoft.MatMulIntegerToFloat"
         inputs = [x[0], weights[0], x[1], weights[1], x[2], weights[2]]
-    return Node(kind, inputs, outputs, attributes, node.name), quantizer
+    return Node(kind, inputs, outputs, attributes, node.name), behind
 
 
 def _check_bias(view: View, x: list[str], weights: list[str], bias: list[str]) -> None:
@@ -207,17 +246,19 @@ def _check_bias(view: View, x: list[str], weights: list[str], bias: list[str]) -
 
 def _check_types(
     view: View, node: Node, x: list[str], weights: list[str], quantizer: Node | None
-) -> None:
-    """Convolutions and MatMul take uint8; Gemm also int8 where all is int8."""
+) -> str:
+    """Why onnxruntime computes int8 operands in float32, "" if it does not.
+
+    Convolutions and MatMul take uint8; Gemm also int8 where all is int8.
+    """
     types = {view.computed_type(x)}
     if quantizer is not None:
         types.add(_result_type(view, quantizer))
-    if len(types) != 1:
-        raise _KeepFloat(_mixed(types))
     if types == {"uint8"}:
-        return
-    kept = ("its int8 activations are inputs or outputs of the model, or have several readers, so "
-            "that they do not become uint8")
-    signed = weights[2] and view.model.constants[weights[2]].dtype == np.int8
-    if types != {"int8"} or node.kind != "Gemm" or not signed:
-        raise _KeepFloat(kept)
+        return ""
+    integers = _all_int8(view, [x, weights], quantizer)
+    if types == {"int8"} and node.kind == "Gemm" and integers:
+        return ""
+    if not integers or quantizer is None:
+        raise _KeepFloat(_mixed(types) if len(types) > 1 else _KEPT)
+    return _mixed(types) if len(types) > 1 else _KEPT

@@ -37,10 +37,10 @@ def numpy_type(unsigned):
 
 
 def floats(graph):
-    """Kinds that the graph computes in float32, as the optimized model of the session has them."""
+    """Kinds that the session computes in float32 as the graph knows; some it has in integers."""
     found = Counter(
-        KINDS[item.kind] for item in graph.operators
-        if item.kind in KINDS and graph.results(item)[0].dtype == np.float32
+        KINDS[item.kind] for item in graph.operators if item.kind in KINDS
+        and (graph.results(item)[0].dtype == np.float32 or "differs" in item.attributes)
     )
     return {kind: count for kind, count in found.items() if count}
 
@@ -165,10 +165,25 @@ def test_rectifiers_and_zero_points(kind, between, zero):
     exact = True if between == ("Relu",) and zero == 0 else None
     graph = check(proto, False if between == ("Relu",) and zero else exact)
     if between == ("Relu",) and zero:
-        compiled = compile_network(graph, Config(rows=4, cols=4, requantize="onnx"))
-        reasons = [item["reason"] for item in compiled.host_operators]
-        assert any("the Relu behind it is not contained" in reason for reason in reasons)
-        assert any("computes v0" in note and "differ by one" in note for note in graph.notes)
+        note, = graph.notes
+        assert "float32, Weft in integers: the Relu behind it is not contained" in note
+        assert {item.attributes["activation"] for item in graph.operators
+                if "differs" in item.attributes} == {"RELU"}
+
+
+def test_residuals_of_int8_stay_on_the_accelerator():
+    """A value with two readers stays int8; the convolution is integers all the same."""
+    graph = check(product("Conv", (False, False, False), "two", (), "two"), False)
+    note, = (note for note in graph.notes if "CONV_2D" in note)
+    assert "have several readers" in note
+    compiled = compile_network(graph, Config(rows=4, cols=4, requantize="onnx"))
+    assert "CONV_2D" not in {item["kind"] for item in compiled.host_operators}
+
+
+def test_a_clip_to_six_becomes_a_rectifier():
+    graph = check(product("Conv", between=("Clip",), y_scale=0.1, zero=20), False)
+    assert [item.attributes["activation"] for item in graph.operators
+            if item.kind == "CONV_2D"] == ["RELU6"]
 
 
 @pytest.mark.parametrize("after", ["float", "none"])
