@@ -133,6 +133,7 @@ class LoadUnit(wiring.Component):
                 max_burst_beats=config.max_burst_beats,
                 outstanding=config.read_outstanding,
                 tag_width=memory_width(self.memories) + 8,
+                multiply=config.multiplying_aligners,
             )
         )
         m.submodules.rows = rows = Once(

@@ -116,6 +116,7 @@ class StoreUnit(wiring.Component):
                 data_width=config.axi_width,
                 max_burst_beats=config.max_burst_beats,
                 outstanding=config.write_outstanding,
+                multiply=config.multiplying_aligners,
             )
         )
         connect(m, flipped(self.command), setup.command)

@@ -173,7 +173,7 @@ class VectorUnit(wiring.Component):
             ),
             self.busy.eq(~self.idle),
             self.wait_memory.eq(
-                self.busy & (reader.waiting | (writer.target.valid & ~writer.written))
+                self.busy & (reader.waiting | writer.waiting)
             ),
             self.progress.eq(accepted | reader.moved | writer.written | completion.completed),
         ]
