@@ -266,6 +266,14 @@ class Config:
         return self.family == "ecp5" and self.axi_bytes <= 8 and enough
 
     @property
+    def multiplying_lanes(self) -> bool:
+        """Whether the vector unit shifts by multipliers, as many again as it has without, on a
+        device that has some to spare beside those of `multiplying_aligners`."""
+        needed = LANE_MULTIPLIERS * self.lanes + 2 * ALIGNER_MULTIPLIERS
+        spare = self.spare_multipliers
+        return self.family == "ecp5" and (spare is None or spare >= needed)
+
+    @property
     def accumulator_slots(self) -> int:
         """Parts of an accumulator word that LOAD and STORE move one at a time: its beats, if it is
         made of whole beats."""
