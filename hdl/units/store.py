@@ -105,7 +105,9 @@ class StoreUnit(wiring.Component):
             TransferSetup(opcode=Opcode.STORE, address_width=address_width, memories=self.memories)
         )
         m.submodules.sequencer = sequencer = Once(
-            RowSequencer(address_width=address_width, memories=self.memories)
+            RowSequencer(
+                address_width=address_width, memories=self.memories, family=config.family
+            )
         )
         m.submodules.reader = reader = Once(
             WordReader(self.memories, data_bytes=config.axi_bytes, read_latency=MemoryBank.latency)

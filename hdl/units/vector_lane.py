@@ -97,7 +97,7 @@ class VectorLane(wiring.Component):
     @property
     def limited(self) -> int:
         """Cycle in which the result is combined and is clamped."""
-        return self.scaled + 4
+        return self.scaled + 3
 
     @property
     def latency(self) -> int:
@@ -133,23 +133,16 @@ class VectorLane(wiring.Component):
         sign = moved[-1]
         fits = self.int32 | (moved[8:] == sign.replicate(25))
         limited = Mux(fits, moved[:9], Cat((~sign).replicate(8), sign))
+        larger = Signal()
+        m.d.comb += larger.eq(moved[:32].as_signed() > self.old)
         value, old = Signal(32, reset_less=True), Signal(32, reset_less=True)
-        m.d.sync += [value.eq(Cat(limited, moved[9:32])), old.eq(0)]
-        with m.If(self.int32 & (self.add | self.maximum)):
-            m.d.sync += old.eq(self.old)
-        compares, larger = Signal(), Signal()
-        m.d.sync += [
-            compares.eq(self.int32 & self.maximum),
-            larger.eq(moved[:32].as_signed() > self.old),
-        ]
-        added_value, added_old = Signal(32, reset_less=True), Signal(32, reset_less=True)
-        m.d.sync += [added_value.eq(value), added_old.eq(old)]
-        with m.If(compares & ~larger):
-            m.d.sync += added_value.eq(0)
-        with m.If(compares & larger):
-            m.d.sync += added_old.eq(0)
+        m.d.sync += [value.eq(Cat(limited, moved[9:32])), old.eq(self.old)]
+        with m.If(self.int32 & self.maximum & ~larger):
+            m.d.sync += value.eq(0)
+        with m.If(~self.int32 | Mux(self.maximum, larger, ~self.add)):
+            m.d.sync += old.eq(0)
         combined = Signal(32, reset_less=True)
-        m.d.sync += combined.eq(added_value + added_old)
+        m.d.sync += combined.eq(value + old)
 
         # The upper bits of an int8 are written nowhere.
         finished = Signal(32, reset_less=True)
