@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -147,7 +147,7 @@ class Fetch(wiring.Component):
         shift = (self.data_width // 8).bit_length() - 1
         split = self.chunk_beats.bit_length() - 1
         # Where the next burst starts: a chunk, and a beat in it, which only the first has.
-        beat = Signal(split)
+        beat = Signal(split) if split else Const(0, 0)
         chunk = Signal(self.address_width - shift - split + 1)
         in_last_chunk, complete = Signal(), Signal()
         m.d.comb += [
@@ -155,7 +155,7 @@ class Fetch(wiring.Component):
             axi.arsize.eq(shift),
             axi.arburst.eq(AXI_BURST_INCR),
             in_last_chunk.eq(chunk == end[split:]),
-            complete.eq(in_last_chunk & (beat == end[:split])),
+            complete.eq(in_last_chunk & (beat == end[:split]) if split else in_last_chunk),
         ]
 
         in_flight = Signal(range(BURSTS_IN_FLIGHT + 1))
@@ -168,10 +168,12 @@ class Fetch(wiring.Component):
             with m.State("REST"):
                 with m.If(self.start):
                     m.d.sync += [
-                        Cat(beat, chunk).eq(self.program_address[shift : self.address_width]),
+                        chunk.eq(self.program_address[shift + split : self.address_width]),
                         active.eq(0),
                         self.done.eq(0),
                     ]
+                    if split:
+                        m.d.sync += beat.eq(self.program_address[shift:])
                     m.next = "CHECK"
             with m.State("CHECK"):
                 m.d.comb += checking.eq(1)
@@ -180,9 +182,9 @@ class Fetch(wiring.Component):
                 with m.Else():
                     m.next = "PLAN"
             with m.State("PLAN"):
-                # One less than the beats to the end of the chunk or of the program.
-                to_end = Mux(in_last_chunk, end[:split], 0) + ~beat
-                m.d.sync += axi.arlen.eq(to_end[:split])
+                if split:  # One less than the beats to the end of the chunk or of the program.
+                    to_end = Mux(in_last_chunk, end[:split], 0) + ~beat
+                    m.d.sync += axi.arlen.eq(to_end[:split])
                 with m.If(self.halt):
                     m.next = "REST"
                 with m.Elif(complete):
@@ -194,7 +196,9 @@ class Fetch(wiring.Component):
                     m.next = "OFFER"
             with m.State("OFFER"):
                 with m.If(axi.arready):
-                    m.d.sync += [axi.arvalid.eq(0), beat.eq(0), chunk.eq(chunk + 1)]
+                    m.d.sync += [axi.arvalid.eq(0), chunk.eq(chunk + 1)]
+                    if split:
+                        m.d.sync += beat.eq(0)
                     with m.If(in_last_chunk):
                         m.d.sync += active.eq(1)
                         m.next = "REST"
@@ -216,7 +220,8 @@ class Fetch(wiring.Component):
         axi, error, payload = self.axi, self.error, self.o.payload
         # The beat that comes next, counted from the program's first, and the first of its burst:
         # both stay where a bad beat came.
-        beat = Signal(INDEX_WIDTH + len(payload.position))
+        place = (self.instruction_beats - 1).bit_length()
+        beat = Signal(INDEX_WIDTH + place)
         first_beat = Signal.like(beat)
         inside, bad = Signal(), Signal()
         m.d.comb += [
@@ -224,8 +229,8 @@ class Fetch(wiring.Component):
             axi.rready.eq(1),
             self.o.valid.eq(axi.rvalid & ~axi.rresp[1] & ~failed),
             payload.data.eq(axi.rdata),
-            payload.position.eq(beat[: len(payload.position)]),
-            payload.index.eq(beat[len(payload.position) :]),
+            payload.position.eq(beat[:place]),
+            payload.index.eq(beat[place:]),
         ]
         with m.If(self.start):
             m.d.sync += [beat.eq(0), first_beat.eq(0)]

@@ -38,7 +38,7 @@ class SemaphoreGate(wiring.Component):
     -------
     write : In(1)
         A word of the next instruction comes; only while not ``occupied``.
-    position : In(range(words))
+    position : In(range(max(2, words)))
         Which; the first has the least significant bits.
     data : In(data_width)
         The word.
@@ -69,7 +69,7 @@ class SemaphoreGate(wiring.Component):
         super().__init__(
             {
                 "write": In(1),
-                "position": In(range(self.words)),
+                "position": In(range(max(2, self.words))),
                 "data": In(data_width),
                 "slice": In(INDEX_WIDTH // self.words),
                 "last": In(1),

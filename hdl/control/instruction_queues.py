@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..isa import FORMATS, INDEX_WIDTH, Opcode
+from ..select import choose
 from .dispatch import write_layout
 from .instruction_word import words_of_instruction
 
@@ -25,7 +26,7 @@ def fill_layout(data_width: int, units: int) -> data.StructLayout:
     return data.StructLayout(
         {
             "unit": unsigned(units),
-            "position": range(words),
+            "position": range(max(2, words)),
             "data": unsigned(data_width),
             "slice": unsigned(INDEX_WIDTH // words),
             "last": unsigned(1),
@@ -94,12 +95,16 @@ class InstructionQueues(wiring.Component):
         slice_width = INDEX_WIDTH // words
         slots = range(self.depth)
         m.submodules.storage = storage = memory.Memory(
-            shape=width + slice_width, depth=units * self.depth * words, init=[]
+            shape=width + slice_width,
+            depth=units * self.depth * words,
+            init=[],
+            attrs={"no_rw_check": 1},  # Nothing is read while it is written.
         )
         write_port, read_port = storage.write_port(), storage.read_port()
 
         written, word = self.i.payload, self.i.payload.word
-        slices = data.ArrayLayout(slice_width, words)
+        slices = [word.index[n * slice_width :][:slice_width] for n in range(words)]
+        place = (words - 1).bit_length()
         produce, consume, stored = [], [], []
         take = Signal(units)
         for number in range(units):
@@ -120,14 +125,14 @@ class InstructionQueues(wiring.Component):
         # A queue is chosen, its words are read in the cycles after, and come a cycle later.
         reading, last = Signal(), Signal()
         unit = Signal(range(units))
-        position, position_1 = Signal(range(words)), Signal(range(words))
+        position, position_1 = (Signal.like(word.position) for _ in range(2))
         ready = Signal(units)
         m.d.comb += [
             ready.eq(self.wanted & ~self.filling & Cat(level.any() for level in stored)),
             last.eq(position == words - 1),
         ]
         with m.If(reading):
-            m.d.sync += position.eq(position + 1)
+            m.d.sync += position.eq(Mux(last, 0, position + 1))
         with m.If(~reading | last):
             m.d.sync += reading.eq(ready.any())
             for number in reversed(self.urgency):
@@ -149,13 +154,12 @@ class InstructionQueues(wiring.Component):
                 m.d.comb += consumed.eq(consume[number])
         m.d.comb += [
             write_port.en.eq(self.i.valid),
-            write_port.addr.eq(Cat(word.position, produced, written.unit)),
+            write_port.addr.eq(Cat(word.position[:place], produced, written.unit)),
             write_port.data.eq(
-                Cat(word.data, data.View(slices, word.index)[word.position])
+                Cat(word.data, choose(slices, word.position[:place]))
             ),
-            read_port.addr.eq(Cat(position, consumed, unit)),
-            # Never true; it tells synthesis that the ports do not collide.
-            read_port.en.eq(reading & ~(self.i.valid & (write_port.addr == read_port.addr))),
+            read_port.addr.eq(Cat(position[:place], consumed, unit)),
+            read_port.en.eq(reading),
         ]
 
         arriving = Signal()

@@ -32,7 +32,7 @@ def word_layout(data_width: int) -> data.StructLayout:
     return data.StructLayout(
         {
             "data": unsigned(data_width),
-            "position": range(words_of_instruction(data_width)),
+            "position": range(max(2, words_of_instruction(data_width))),
             "index": unsigned(INDEX_WIDTH),
         }
     )
