@@ -123,6 +123,7 @@ class SerialDevice(ProgramDevice):
                 dram_bytes=identity.memory_bytes if dram_bytes is None else dram_bytes,
                 **options,
             )
+            self.driver.begin(self.client.read_registers(register("STATUS").offset)[0])
         except BaseException:
             self.client.close()
             raise

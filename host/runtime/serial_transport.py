@@ -66,8 +66,8 @@ class SerialTransport:
             offset, value = job.writes[-1]
             starts = offset == register("CONTROL").offset and value & bit("CONTROL", "START")
             if starts and offset not in refused:
-                interrupt = self._wait(job.max_cycles)
                 self.forget()
+                interrupt = self._wait(job.max_cycles)
                 self._receive(job.memory)
         values_read: dict[int, int] = {}
         for offset, run in _runs((offset, 0) for offset in sorted(job.reads)):
