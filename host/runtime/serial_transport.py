@@ -12,8 +12,7 @@ from ..hdl.link.protocol import PAGE_BYTES, Status
 from ..hdl.registers import register
 from ..sim.job import Job, JobResult
 from .driver import bit
-from .errors import MemorySizeError
-from .serial_errors import BusAccessError
+from .errors import BusAccessError, MemorySizeError
 from .serial_link import LinkClient
 
 __all__ = ["SerialTransport"]

@@ -14,7 +14,6 @@ import weft
 from weft.boards.verilog import BOARD_MODULE, board_verilog
 from weft.cli import main
 from weft.cli._simulated_board import BoardTerminal, simulated_board
-from weft.runtime.serial_errors import NoAnswerError, PortError
 from weft.sim.bench.runner import run_bench
 from weft.sim.line_noise import Noise
 from weft.sim.reference import matmul
@@ -154,21 +153,6 @@ def test_much_noise_is_survived():
     a = np.arange(-8, 8, dtype=np.int8).reshape(4, 4)
     with Served(noise=0.01) as served, weft.open(served.target, baud=BAUD) as device:
         assert np.array_equal(device.matmul(a, a), matmul(a, a))
-
-
-def test_nobody_answers():
-    ours, theirs = os.openpty()
-    try:
-        with pytest.raises(NoAnswerError, match="no answer to 6 requests"):
-            weft.open(f"serial:{os.ttyname(theirs)}", latency=0.001)
-    finally:
-        os.close(ours)
-        os.close(theirs)
-
-
-def test_no_such_port():
-    with pytest.raises(PortError, match="cannot open /dev/no-such-port at 1000000 baud"):
-        weft.open("serial:/dev/no-such-port")
 
 
 def test_generate_the_board(tmp_path, capfd):
