@@ -17,8 +17,8 @@ from ..hdl.config import Config
 from .board import Board
 
 __all__ = [
-    "CELLS", "DATA_FILE", "RESOURCES", "Estimate", "Model", "blocks_of", "capacity",
-    "count_resources", "estimate", "largest_arrays", "load_models", "memory_blocks",
+    "CELLS", "DATA_FILE", "RESOURCES", "Estimate", "Model", "capacity", "count_resources",
+    "estimate", "fitted", "largest_arrays", "load_models", "modelled",
 ]
 
 DATA_FILE = "fit.json"
@@ -73,10 +73,6 @@ _DEVICES: dict[str, tuple[int, int, int, int]] = {
     "LIFCL-40": (32256, 32256, 112, 84),
 }
 """`RESOURCES` of each board's device. A multiplier block of Gowin and Nexus is one of 9 bits."""
-
-_SPRAM_BYTES = 32768
-_SPRAMS = 4
-"""Single-port RAMs of the UP5K, which hold the board's memory."""
 
 _PRODUCTS = {"ice40": 2}
 """Products of int8 in a multiplier block, where it is not one."""
@@ -154,21 +150,21 @@ def count_resources(cells: Mapping[str, float], family: str) -> dict[str, float]
     return counted
 
 
-def blocks_of(family: str, width: int, depth: int) -> int:
+def _blocks(family: str, width: int, depth: int) -> int:
     """Block RAMs of a memory, by the best of the block's shapes."""
     return min(-(-width // bits) * -(-depth // words) for bits, words in _SHAPES[family])
 
 
-def memory_blocks(config: Config, family: str) -> int:
+def _buffer_blocks(config: Config, family: str) -> int:
     """Block RAMs of the accelerator's buffers; the small memories are in the fitted constant."""
     parameters = 8 * config.parameter_bytes
     return (
-        2 * blocks_of(family, 8 * config.rows, config.activation_depth // 2)
-        + blocks_of(family, 8 * config.cols, config.weight_depth)
-        + 2 * blocks_of(
+        2 * _blocks(family, 8 * config.rows, config.activation_depth // 2)
+        + _blocks(family, 8 * config.cols, config.weight_depth)
+        + 2 * _blocks(
             family, config.cols * config.accumulator_width, config.accumulator_depth // 2
         )
-        + (blocks_of(family, parameters, config.parameter_depth) if parameters else 0)
+        + (_blocks(family, parameters, config.parameter_depth) if parameters else 0)
     )
 
 
@@ -177,7 +173,7 @@ def _exact(config: Config, family: str, resource: str, multipliers: int) -> floa
     products = config.rows * config.cols
     if resource == "dsp":
         return -(-min(products, multipliers) // _PRODUCTS.get(family, 1))
-    return memory_blocks(config, family) if resource == "bram" else 0.0
+    return _buffer_blocks(config, family) if resource == "bram" else 0.0
 
 
 def _features(config: Config, resource: str) -> tuple[float, float, float]:
@@ -186,7 +182,7 @@ def _features(config: Config, resource: str) -> tuple[float, float, float]:
     return 1.0, float(config.rows * config.cols) if grows else 0.0, float(config.lanes)
 
 
-def fit(family: str, points: Sequence[Mapping[str, Any]], soft: float) -> Model:
+def fitted(family: str, points: Sequence[Mapping[str, Any]], soft: float) -> Model:
     """Least squares over some syntheses of designs that use multiplier blocks only."""
     configs = [Config.from_dict({**point["config"], "family": family}) for point in points]
     coefficients = {}
@@ -194,7 +190,7 @@ def fit(family: str, points: Sequence[Mapping[str, Any]], soft: float) -> Model:
         rest = [
             count_resources(point["cells"], family)[resource]
             - _exact(config, family, resource, config.rows * config.cols)
-            - (_memory_at_calibration(family, point) if resource == "bram" else 0)
+            - (_memory_of(family, point) if resource == "bram" else 0)
             for point, config in zip(points, configs, strict=True)
         ]
         rows = np.array([_features(config, resource) for config in configs])
@@ -203,36 +199,67 @@ def fit(family: str, points: Sequence[Mapping[str, Any]], soft: float) -> Model:
     return Model(coefficients, soft, points)
 
 
-def _memory_at_calibration(family: str, point: Mapping[str, Any]) -> int:
+def _memory_of(family: str, point: Mapping[str, Any]) -> int:
     """Block RAMs of the board's memory in a synthesis that is fitted on."""
     width = point["config"]["axi_width"]
     return _board_memory(family, width, point["memory_bytes"])
 
 
 def _board_memory(family: str, width: int, size: int) -> int:
-    """Block RAMs of a memory with byte strobes: each byte of a word in blocks of its own."""
+    """Block RAMs of a memory with byte strobes: a block holds whole bytes, or part of one."""
     lanes = width // 8
-    depth = size // lanes
-    return min(
-        -(-lanes // whole) * -(-depth // words)
-        for bits, words in _SHAPES[family]
-        for whole in (max(1, bits // 8),)
-    ) if family != "ice40" else lanes * blocks_of(family, 8, depth)
+    depth = 8 * size // width
+    columns = {
+        bits: -(-lanes // (bits // 8)) if bits >= 8 else lanes * -(-8 // bits)
+        for bits, _ in _SHAPES[family]
+    }
+    return min(columns[bits] * -(-depth // words) for bits, words in _SHAPES[family])
 
 
 @functools.cache
 def load_models() -> dict[str, Model]:
-    """The fitted model of each family."""
+    """The fitted model of each family that has more syntheses than coefficients."""
     text = (resources.files(__package__) / DATA_FILE).read_text(encoding="utf-8")
     return {
-        family: fit(family, values["points"], values["soft"])
+        family: fitted(family, values["points"], values["soft"])
         for family, values in json.loads(text)["families"].items()
+        if len(values["points"]) > len(_features(Config(), "lut"))
     }
 
 
 def capacity(board: Board) -> dict[str, int]:
     """`RESOURCES` of a board's device."""
     return dict(zip(RESOURCES, _DEVICES[board.part.device], strict=True))
+
+
+def modelled(
+    family: str, config: Config, multipliers: int, memory_bytes: int
+) -> dict[str, float]:
+    """`RESOURCES` of a design by the fitted model.
+
+    Parameters
+    ----------
+    family : str
+        The family.
+    config : Config
+        The accelerator.
+    multipliers : int
+        Products of int8 that multiplier blocks make; the others cost look-up tables.
+    memory_bytes : int
+        Size of the board's memory in block RAM; 0 where it is elsewhere.
+    """
+    model = load_models()[family]
+    used = {}
+    for resource in RESOURCES:
+        features = _features(config, resource)
+        used[resource] = _exact(config, family, resource, multipliers) + sum(
+            value * feature
+            for value, feature in zip(model.coefficients[resource], features, strict=True)
+        )
+    used["lut"] += model.soft * max(0, config.rows * config.cols - multipliers)
+    if memory_bytes:
+        used["bram"] += _board_memory(family, config.axi_width, memory_bytes)
+    return used
 
 
 def estimate(board: Board, config: Config) -> Estimate:
@@ -244,24 +271,25 @@ def estimate(board: Board, config: Config) -> Estimate:
         Its device, and the size of its memory.
     config : Config
         The accelerator. Its family is the board's or generic.
+
+    Raises
+    ------
+    ValueError
+        If the configuration is for another family, or no syntheses of the family were recorded.
     """
     board.check_config(config)
-    family, model = board.family, load_models()[board.family]
-    available = capacity(board)
+    if board.family not in load_models():
+        raise ValueError(
+            f"there are no syntheses of family {board.family} to estimate from; run "
+            f"python scripts/bench_fit.py --family {board.family}"
+        )
     multipliers = config.multipliers
     if multipliers is None:
         multipliers = board.flow.multipliers[board.part.device]
-    used = {}
-    for resource in RESOURCES:
-        features = _features(config, resource)
-        used[resource] = _exact(config, family, resource, multipliers) + sum(
-            value * feature
-            for value, feature in zip(model.coefficients[resource], features, strict=True)
-        )
-    used["lut"] += model.soft * max(0, config.rows * config.cols - multipliers)
-    if not board.single_port:
-        used["bram"] += _board_memory(family, config.axi_width, board.memory_bytes)
-    return Estimate({name: round(number) for name, number in used.items()}, available)
+    # Memories that are single-port are not block RAMs, but larger ones beside them.
+    memory_bytes = 0 if board.single_port else board.memory_bytes
+    used = modelled(board.family, config, multipliers, memory_bytes)
+    return Estimate({name: round(number) for name, number in used.items()}, capacity(board))
 
 
 def largest_arrays(board: Board) -> Iterator[tuple[Config, Estimate]]:

@@ -220,6 +220,33 @@ def test_program(tmp_path, capfd, monkeypatch, status):
         assert result["board"] == "ulx3s-85f"
 
 
+def test_program_finds_what_synth_has_made(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["program", "--board", "icebreaker", "--json"]) == 1
+    message = json.loads(capfd.readouterr().out)["error"]["message"]
+    assert message == (
+        "there is no bitstream build/icebreaker/icebreaker.bin; make it with: weft synth --board "
+        "icebreaker -o build/icebreaker"
+    )
+    folder = tmp_path / "build" / "icebreaker"
+    folder.mkdir(parents=True)
+    (folder / "icebreaker.bin").write_bytes(b"")
+    loader = tmp_path / "openFPGALoader"
+    loader.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/seen\n')
+    loader.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert main(["program", "--board", "icebreaker", "--flash", "--json"]) == 0
+    assert (tmp_path / "seen").read_text().split() == [
+        "--board", "ice40_generic", "--write-flash", "build/icebreaker/icebreaker.bin"
+    ]
+
+
+def test_program_needs_a_file_for_other_boards(capfd):
+    assert main(["program", "--board", "arty", "--json"]) == 1
+    assert "FILE is needed for 'arty'" in json.loads(capfd.readouterr().out)["error"]["message"]
+
+
 @pytest.mark.full
 def test_first_layer_of_resnet8():
     from weft.graph import Graph

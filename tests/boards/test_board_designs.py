@@ -110,7 +110,8 @@ def test_product_and_error(name, boards):
         with pytest.raises(SegmentLimitError) as error:
             device.run_program(program, {SEGMENT_A: a, SEGMENT_B: b}, {SEGMENT_A: 0})
         assert program.instructions[error.value.instruction].opcode.name == "LOAD"
-        assert device.client.statistics.unanswered == 0
+        # Not how often it had to be asked: a simulation that has to wait for a processor is late.
+        assert device.client.statistics.damaged == 0
     assert served.board.framing_errors == 0
 
 
