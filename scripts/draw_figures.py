@@ -157,15 +157,16 @@ def vector_pipeline() -> str:
         drawing.lane(label, {cycle + delay: cell for cycle, cell in cells.items()}, gap=gap)
 
     scaled = VectorReader.latency + lane.scaled
+    limited = VectorReader.latency + lane.limited
     show("word requested", requests, 0)
     show("chunk chosen from the word", requests, MemoryBank.latency)
     show("elements as int32, window reduced", requests, VectorReader.latency, 9)
     show("requantizer: bias (first stage)", last, VectorReader.latency + 1)
-    show(f"requantizer: rounding (stage {lane.scaled - 1})", last, scaled - 1, 9)
-    show("zero point", last, scaled)
-    show("to int8, or with the old value", last, scaled + 1)
-    show("clamp", last, scaled + 2)
-    show("table address", last, scaled + 3)
+    show(f"requantizer: rounding, zero point (stage {lane.scaled})", last, scaled, 9)
+    show("to int8, or the old value chosen", last, scaled + 1)
+    show("sum with the old value", last, scaled + 2)
+    show("clamp", last, limited)
+    show("table address", last, limited + 1)
     show("result of the lane", last, VectorReader.latency + lane.latency, 9)
     show("chunk written", last, unit.latency)
     return drawing.svg(

@@ -63,9 +63,8 @@ class StreamBuffer(wiring.Component):
 class StreamFIFO(wiring.Component):
     """A queue in a memory whose read register is the output.
 
-    Latency 2 cycles from ``i`` to ``o``. ``i.ready`` and all of ``o`` come from registers, except
-    that ``i.ready`` is decoded from the level. The synthesizer may take distributed memory or
-    block RAM.
+    Latency 2 cycles from ``i`` to ``o``. ``i.ready`` and all of ``o`` come from registers. The
+    synthesizer may take distributed memory or block RAM.
 
     Parameters
     ----------
@@ -112,14 +111,17 @@ class StreamFIFO(wiring.Component):
         index_width = ceil_log2(self.depth)
         produced = Signal(index_width)
         consumed = Signal(index_width)
-        level = Signal(index_width + 1)
+        following_in = Signal(index_width)
+        following_out = Signal(index_width)
+        full = Signal()
         valid = Signal()
         push = Signal()
         pop = Signal()
         stored = Signal()
         m.d.comb += [
-            stored.eq(level != 0),
-            self.i.ready.eq(~level[index_width]),
+            following_in.eq(produced + 1),
+            following_out.eq(consumed + 1),
+            self.i.ready.eq(~full),
             push.eq(self.i.valid & self.i.ready),
             pop.eq(stored & (~valid | self.o.ready)),
             write.addr.eq(produced),
@@ -131,11 +133,14 @@ class StreamFIFO(wiring.Component):
             self.o.payload.eq(read.data),
             self.empty.eq(~valid & ~stored),
         ]
-        m.d.sync += level.eq(level + push - pop)
+        with m.If(push & ~pop):
+            m.d.sync += [stored.eq(1), full.eq(following_in == consumed)]
+        with m.Elif(pop & ~push):
+            m.d.sync += [stored.eq(following_out != produced), full.eq(0)]
         with m.If(push):
-            m.d.sync += produced.eq(produced + 1)
+            m.d.sync += produced.eq(following_in)
         with m.If(pop):
-            m.d.sync += consumed.eq(consumed + 1)
+            m.d.sync += consumed.eq(following_out)
         with m.If(~valid | self.o.ready):
             m.d.sync += valid.eq(stored)
         return m

@@ -138,11 +138,9 @@ class BurstSplitter(wiring.Component):
 
         last_byte = Signal(BYTES_WIDTH)
         end = Signal(BYTES_WIDTH + 1)
-        lanes = Signal(lane + 1)
         m.d.comb += [
             last_byte.eq(request.bytes - 1),
             end.eq(request.address[:block] + last_byte),
-            lanes.eq(request.address[:lane] + last_byte[:lane]),
         ]
         with m.If(self.o.ready):
             m.d.sync += [
@@ -164,7 +162,8 @@ class BurstSplitter(wiring.Component):
                 shift.eq(request.address[:lane]),
                 end_lane.eq(end[:lane]),
                 tail.eq(last_byte[:lane]),
-                extra.eq(lanes[lane]),
+                # The carry into the bits above the lanes.
+                extra.eq((end ^ request.address[:block] ^ last_byte)[lane]),
             ]
         with m.If(self.flush):
             m.d.sync += valid.eq(0)

@@ -210,7 +210,12 @@ class RowSequencer(wiring.Component):
             m.d.sync += [
                 two.row.address.eq(one.base + one.offset),
                 two.outside.eq((one.offset < 0) | (one.end > one.limit)),
-                two.words.eq(one.row.transfer.last_word + one.padding + 1),
+                two.words.eq(
+                    # One addition, whose carry in is the word that last_word leaves out.
+                    (Cat(Const(1, 1), one.row.transfer.last_word) + Cat(Const(1, 1), one.padding))[
+                        1:
+                    ]
+                ),
                 three.start.eq(start),
                 three.body.eq(start + Mux(two.row.before, two.row.transfer.pad_before, 0)),
                 three.stop.eq(stop),

@@ -66,14 +66,16 @@ class WordCount(wiring.Component):
         if any(width & (width - 1) for width in self.word_bytes.values()):
             partial = Signal(11)
             fits = Signal()
+            rest = Signal(12)
             m.d.comb += [
                 partial.eq(Cat(self.last_word[-1], self.tail)),
-                fits.eq(partial >= divisor),
+                rest.eq(partial - divisor),
+                fits.eq(~rest[-1]),
             ]
             with m.If(~self.done):
                 m.d.sync += [
                     steps.eq(steps - 1),
-                    self.tail.eq(Mux(fits, partial - divisor, partial)),
+                    self.tail.eq(Mux(fits, rest, partial)),
                     self.last_word.eq(Cat(fits, self.last_word[:-1])),
                 ]
         with m.If(self.start):

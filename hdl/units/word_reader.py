@@ -86,8 +86,10 @@ class WordReader(wiring.Component):
         held = self.instruction.payload
         widths = sorted({shape.chunk_bytes for shape in self.memories})
         started = Signal()
-        next_word = Signal(16)
-        words_read = Signal(16)
+        # Rows that come here are inside their memory.
+        address_width = max((shape.depth - 1).bit_length() for shape in self.memories)
+        next_word = Signal(address_width)
+        words_read = Signal(address_width)
         slot = Signal(range(max(shape.slots for shape in self.memories)))
         current = Signal(range(len(widths)))  # The path in use.
         in_flight = Signal(range(WORDS_IN_FLIGHT + 1))
@@ -95,7 +97,7 @@ class WordReader(wiring.Component):
         ask = Signal()
         ready = Signal()
         wanted = Signal.like(current)
-        address = Signal(16)
+        address = Signal(address_width)
         last_slot = Signal.like(slot)
         end_slot = Signal.like(slot)
         tail = Signal.like(held.tail)
@@ -113,7 +115,7 @@ class WordReader(wiring.Component):
             ),
             self.accepted.eq(ask & ready),
             address.eq(Mux(started, next_word, held.word)),
-            last.eq((words_read == held.last_word) & (slot == end_slot)),
+            last.eq((words_read == held.last_word[:address_width]) & (slot == end_slot)),
             row_end.eq(self.accepted & last),
             word_end.eq(self.accepted & (last | (slot == last_slot))),
             self.row.ready.eq(row_end),

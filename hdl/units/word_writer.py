@@ -104,7 +104,9 @@ class WordWriter(wiring.Component):
         pads = Signal(8)
         after = Signal()
         started = Signal()
-        next_word = Signal(16)
+        # Rows that come here are inside their memory.
+        address_width = max((shape.depth - 1).bit_length() for shape in self.memories)
+        next_word = Signal(address_width)
         slot = Signal(range(max(shape.slots for shape in self.memories)))
         rest = Signal()  # The row has ended inside the word.
 
@@ -118,7 +120,7 @@ class WordWriter(wiring.Component):
         last_slot = Signal()
         write = Signal()
         ready = Signal()
-        address = Signal(16)
+        address = Signal(address_width)
         word_end = Signal()
         row_end = Signal()
         row_done = Signal()

@@ -4,6 +4,7 @@
 import pytest
 
 from weft.hdl.config import Config
+from weft.hdl.tech.technology import simulation_model
 from weft.hdl.units.load import LoadUnit
 from weft.sim.bench.runner import run_bench
 
@@ -50,6 +51,7 @@ def bench(item, simulator, count, faults):
         name="load_unit",
         test_module="bench_load",
         simulator=simulator,
+        sources=[simulation_model(item.family)],
         parameters={"config": item.to_dict(), "count": count, "faults": faults},
     )
 

@@ -4,6 +4,7 @@
 import pytest
 
 from weft.hdl.config import Config
+from weft.hdl.tech.technology import simulation_model
 from weft.hdl.units.store import StoreUnit
 from weft.sim.bench.runner import run_bench
 
@@ -47,6 +48,7 @@ def bench(item, simulator, count, faults):
         name="store_unit",
         test_module="bench_store",
         simulator=simulator,
+        sources=[simulation_model(item.family)],
         parameters={"config": item.to_dict(), "count": count, "faults": faults},
     )
 
