@@ -18,7 +18,7 @@ from .flow.synthesize import CONFIGURATION_FILE, SynthesisResult, synthesize
 from .flow.tools import run_tool, tool_command
 from .wrapper import BOARD_INSTANCE, TOP_MODULE, board_top_verilog
 
-__all__ = ["BoardBuild", "build_board", "packer_command"]
+__all__ = ["BoardBuild", "bitstream_suffix", "build_board", "packer_command"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,11 @@ class BoardBuild:
     def meets_clock(self) -> bool:
         """Whether the design is as fast as the board's clock."""
         return self.synthesis.fmax_mhz * 1e6 >= self.board.system_hz
+
+
+def bitstream_suffix(family: str) -> str:
+    """How the names of a family's bitstreams end."""
+    return _PACKERS[family].suffix
 
 
 def packer_command(family: str) -> str:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 __all__ = [
     "ClockSource", "DirectClock", "ECP5PLL", "GowinPLL", "ICE40PLL", "clock_source"
@@ -30,6 +32,16 @@ class ClockSource(ABC):
     @abstractmethod
     def instance(self) -> str:
         """Verilog statements that drive ``clk`` and ``locked``."""
+
+    def model(self, reset: str) -> str:
+        """Verilog of a stand-in for simulation: the clock passes through.
+
+        Parameters
+        ----------
+        reset : str
+            Hierarchical name of the net that is 1 while the PLL has no lock.
+        """
+        return ""
 
     @abstractmethod
     def check(self) -> None:
@@ -58,9 +70,54 @@ class DirectClock(ClockSource):
         return "  assign clk = clk_in;\n  assign locked = 1'b1;"
 
 
-class ECP5PLL(ClockSource):
+class _PLL(ClockSource):
+    """A clock source that is one instance of a primitive."""
+
+    primitive: ClassVar[str]
+    output: ClassVar[str]
+    """Port of the primitive that drives ``clk``."""
+
+    @abstractmethod
+    def _parameters(self) -> dict[str, str]:
+        """Parameters of the instance."""
+
+    @abstractmethod
+    def _ports(self) -> dict[str, str]:
+        """What its ports are connected to."""
+
+    def instance(self) -> str:
+        """One instance, ``pll``."""
+        return _instance(self.primitive, self._parameters(), self._ports())
+
+    def model(self, reset: str) -> str:
+        """See `ClockSource.model`."""
+        ports = []
+        for name, net in self._ports().items():
+            constant = re.match(r"(\d+)'", net)
+            width = int(constant[1]) if constant else 1
+            direction = "output" if name in (self.output, "LOCK") else "input"
+            ports.append(f"  {direction} wire {f'[{width - 1}:0] ' if width > 1 else ''}{name}")
+        source = next(name for name, net in self._ports().items() if net == "clk_in")
+        return "\n".join(
+            [
+                f"module {self.primitive} #(",
+                ",\n".join(f"  parameter {name} = 0" for name in self._parameters()),
+                ") (",
+                ",\n".join(ports),
+                ");",
+                f"  assign {self.output} = {source};",
+                f"  assign LOCK = !{reset};",
+                "endmodule\n",
+            ]
+        )
+
+
+class ECP5PLL(_PLL):
     """EHXPLLL, its output fed back (Lattice FPGA-DS-02012, sysCLOCK PLL: VCO 400 to 800 MHz, phase
     detector 10 to 400 MHz)."""
+
+    primitive = "EHXPLLL"
+    output = "CLKOP"
 
     def _settings(self) -> tuple[int, int, int]:
         """Dividers of the input, the feedback and the output, the VCO nearest to its middle."""
@@ -82,31 +139,38 @@ class ECP5PLL(ClockSource):
         """Refuse what the dividers cannot make."""
         self._settings()
 
-    def instance(self) -> str:
-        """One EHXPLLL; its loop filter as for every VCO in the middle of its range."""
+    def _parameters(self) -> dict[str, str]:
         divide, multiply, output = self._settings()
-        parameters = {
+        return {
             "PLLRST_ENA": '"DISABLED"', "INTFB_WAKE": '"DISABLED"', "STDBY_ENABLE": '"DISABLED"',
             "DPHASE_SOURCE": '"DISABLED"', "OUTDIVIDER_MUXA": '"DIVA"', "CLKI_DIV": str(divide),
             "CLKFB_DIV": str(multiply), "CLKOP_DIV": str(output), "CLKOP_ENABLE": '"ENABLED"',
             "CLKOP_CPHASE": str(output - 1), "CLKOP_FPHASE": "0", "FEEDBK_PATH": '"CLKOP"',
         }
+
+    def _ports(self) -> dict[str, str]:
         low = ("RST", "STDBY", "PHASESEL0", "PHASESEL1", "PHASEDIR", "PHASESTEP", "PHASELOADREG",
                "PLLWAKESYNC", "ENCLKOP")
-        ports = {
+        return {
             "CLKI": "clk_in", "CLKFB": "clk", "CLKOP": "clk", "LOCK": "locked",
             **dict.fromkeys(low, "1'b0"),
         }
+
+    def instance(self) -> str:
+        """One EHXPLLL; its loop filter as for every VCO in the middle of its range."""
         attributes = {
             "ICP_CURRENT": 12, "LPF_RESISTOR": 8, "MFG_ENABLE_FILTEROPAMP": 1, "MFG_GMCREF_SEL": 2
         }
         values = ", ".join(f'{name}="{value}"' for name, value in attributes.items())
-        return f"  (* {values} *)\n" + _instance("EHXPLLL", parameters, ports)
+        return f"  (* {values} *)\n" + super().instance()
 
 
-class ICE40PLL(ClockSource):
+class ICE40PLL(_PLL):
     """SB_PLL40_PAD in simple feedback (Lattice FPGA-TN-02052: phase detector 10 to 133 MHz, VCO
     533 to 1066 MHz)."""
+
+    primitive = "SB_PLL40_PAD"
+    output = "PLLOUTGLOBAL"
 
     def _settings(self) -> tuple[int, int, int]:
         """DIVR, DIVF and DIVQ."""
@@ -125,25 +189,29 @@ class ICE40PLL(ClockSource):
         """Refuse what the dividers cannot make."""
         self._settings()
 
-    def instance(self) -> str:
-        """One SB_PLL40_PAD; its filter's range goes with the phase detector's frequency."""
+    def _parameters(self) -> dict[str, str]:
+        """The filter's range goes with the phase detector's frequency."""
         divide, multiply, shift = self._settings()
         detector = self.input_hz / (divide + 1)
         limits = (17, 26, 44, 66, 101)
         filter_range = 1 + sum(detector >= limit * MHZ for limit in limits)
-        parameters = {
+        return {
             "FEEDBACK_PATH": '"SIMPLE"', "DIVR": f"4'd{divide}", "DIVF": f"7'd{multiply}",
             "DIVQ": f"3'd{shift}", "FILTER_RANGE": f"3'd{filter_range}",
         }
-        ports = {
+
+    def _ports(self) -> dict[str, str]:
+        return {
             "PACKAGEPIN": "clk_in", "PLLOUTGLOBAL": "clk", "LOCK": "locked", "RESETB": "1'b1",
             "BYPASS": "1'b0",
         }
-        return _instance("SB_PLL40_PAD", parameters, ports)
 
 
-class GowinPLL(ClockSource):
+class GowinPLL(_PLL):
     """rPLL of GW2A (Gowin UG286: phase detector 3 to 400 MHz, VCO 500 to 1250 MHz)."""
+
+    primitive = "rPLL"
+    output = "CLKOUT"
 
     def _settings(self) -> tuple[int, int, int]:
         """IDIV_SEL, FBDIV_SEL and ODIV_SEL."""
@@ -160,10 +228,9 @@ class GowinPLL(ClockSource):
         """Refuse what the dividers cannot make."""
         self._settings()
 
-    def instance(self) -> str:
-        """One rPLL."""
+    def _parameters(self) -> dict[str, str]:
         divide, multiply, output = self._settings()
-        parameters = {
+        return {
             "DEVICE": '"GW2A-18C"', "FCLKIN": f'"{self.input_hz / MHZ:g}"',
             "IDIV_SEL": str(divide), "FBDIV_SEL": str(multiply), "ODIV_SEL": str(output),
             "DYN_IDIV_SEL": '"false"', "DYN_FBDIV_SEL": '"false"', "DYN_ODIV_SEL": '"false"',
@@ -171,12 +238,13 @@ class GowinPLL(ClockSource):
             "DYN_SDIV_SEL": "2", "CLKFB_SEL": '"internal"', "CLKOUT_BYPASS": '"false"',
             "CLKOUTP_BYPASS": '"false"', "CLKOUTD_BYPASS": '"false"',
         }
-        ports = {
+
+    def _ports(self) -> dict[str, str]:
+        return {
             "CLKIN": "clk_in", "CLKOUT": "clk", "LOCK": "locked", "CLKFB": "1'b0",
             "RESET": "1'b0", "RESET_P": "1'b0", "FBDSEL": "6'b0", "IDSEL": "6'b0",
             "ODSEL": "6'b0", "PSDA": "4'b0", "DUTYDA": "4'b0", "FDLY": "4'b0",
         }
-        return _instance("rPLL", parameters, ports)
 
 
 def _instance(primitive: str, parameters: dict[str, str], ports: dict[str, str]) -> str:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from ..graph import Graph
 
 __all__ = [
-    "LoadedModel", "model_options", "open_model", "require_kernels", "share", "write_whole",
+    "LoadedModel", "model_options", "open_model", "optional_model_options", "require_kernels",
+    "share", "write_whole",
 ]
 
 
@@ -81,18 +82,59 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     The function gets ``model``, a function without parameters that returns a `LoadedModel`.
     """
+    wrapped = prepare_options(config_options(_loading(function)))
+    return click.argument("model", type=click.Path(path_type=Path))(wrapped)
+
+
+def optional_model_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `model_options`, but ``MODEL`` may be left out; then ``model`` is None.
+
+    The function also gets ``config``, and ``board``: with ``--board`` the configuration is that
+    board's, changed by the options.
+    """
 
     @functools.wraps(function)
-    def run(*arguments: Any, model: Path, config: Config, **values: Any) -> Any:
-        given = click.get_current_context().params
-        chosen = given.get("requantize") is not None or given.get("config_file") is not None
-        options = Preparation(**{item.name: values.pop(item.name)
-                                 for item in dataclasses.fields(Preparation)})
-        load = functools.partial(open_model, model, config, options, keep_convention=chosen)
-        return function(*arguments, model=load, **values)
+    def run(*arguments: Any, config: Config, board_name: str | None, **values: Any) -> Any:
+        from ..boards.registry import board_named
+        from ._board_config import board_config
+
+        board = None
+        if board_name is not None:
+            board = board_named(board_name)
+            config = board_config(board, config)
+        if values["model"] is None:
+            for item in dataclasses.fields(Preparation):
+                del values[item.name]
+        else:
+            values["model"] = _loader(values.pop("model"), config, values)
+        return function(*arguments, config=config, board=board, **values)
 
     wrapped = prepare_options(config_options(run))
-    return click.argument("model", type=click.Path(path_type=Path))(wrapped)
+    board_option = click.option(
+        "--board", "board_name", help="A board: its configuration, memory and device."
+    )
+    model = click.argument("model", type=click.Path(path_type=Path), required=False)
+    return model(board_option(wrapped))
+
+
+def _loader(
+    path: Path, config: Config, values: dict[str, Any]
+) -> Callable[[], LoadedModel]:
+    """A function that loads a model; takes the options of `Preparation` out of ``values``."""
+    given = click.get_current_context().params
+    chosen = given.get("requantize") is not None or given.get("config_file") is not None
+    options = Preparation(**{item.name: values.pop(item.name)
+                             for item in dataclasses.fields(Preparation)})
+    return functools.partial(open_model, path, config, options, keep_convention=chosen)
+
+
+def _loading(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def run(*arguments: Any, model: Path, config: Config, **values: Any) -> Any:
+        load = _loader(model, config, values)
+        return function(*arguments, model=load, **values)
+
+    return run
 
 
 def open_model(
@@ -123,6 +165,7 @@ def open_model(
             )
         return LoadedModel(path, loaded.config, None, loaded, [])
     graph, notes, accuracy = prepared(loaded, options, config.requantize)
+    notes = [*loaded.notes, *notes]
     if graph.convention != config.requantize and not keep_convention:
         config = config.replace(requantize=graph.convention)
         notes.append(f"the vector unit rescales by the {graph.convention} convention, as the "

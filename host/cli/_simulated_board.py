@@ -13,7 +13,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ..boards import top, verilog
+from ..boards import clocking, simulation, top, verilog, wrapper
+from ..boards.board import Board
+from ..boards.simulation import SIMULATION_MODULE, simulated_baud, simulation_verilog
 from ..boards.verilog import BOARD_MODULE, board_verilog
 from ..hdl.config import Config
 from ..hdl.tech.technology import simulation_model
@@ -21,7 +23,7 @@ from ..sim.line_noise import Noise
 from ..sim.rtl.board import VerilatedBoard
 from ..sim.rtl.design import cached_verilog
 
-__all__ = ["BoardTerminal", "simulated_board"]
+__all__ = ["BoardTerminal", "simulated_board", "simulated_board_named"]
 
 CHUNK_CYCLES = 1_000
 """Cycles between two looks at the terminal: a few milliseconds."""
@@ -56,6 +58,40 @@ def simulated_board(
     )
     return VerilatedBoard(
         text, BOARD_MODULE, cycles_per_bit=clock_hz / baud, seed=seed, trace=trace
+    )
+
+
+def simulated_board_named(
+    board: Board,
+    config: Config | None = None,
+    *,
+    baud: int | None = None,
+    seed: int = 0,
+    trace: Path | None = None,
+) -> VerilatedBoard:
+    """A real board's whole design, compiled: top module, reset, host link, memory.
+
+    Parameters
+    ----------
+    board : Board
+        The board. Its clock and its baud rate are those that are simulated.
+    config : Config, optional
+        The accelerator; by default the board's own.
+    baud : int, optional
+        Another rate for the simulation, see :func:`weft.boards.simulation.simulated_baud`.
+    seed, trace
+        As in `VerilatedBoard`.
+    """
+    shown = simulated_baud(board, baud)
+    sources = "".join(
+        inspect.getsource(module) for module in (clocking, simulation, top, verilog, wrapper)
+    )
+    text = cached_verilog(
+        f"{shown} {config} {sources}", lambda: simulation_verilog(shown, config)
+    )
+    return VerilatedBoard(
+        text, SIMULATION_MODULE, cycles_per_bit=shown.system_hz / shown.baud, seed=seed,
+        trace=trace,
     )
 
 

@@ -10,42 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
-from ..boards.board import Board
 from ..boards.build import build_board
 from ..boards.registry import board_named
 from ..hdl.config import Config
+from ._board_config import board_config, given
 from ._command import Output
 
-__all__ = ["board_config", "synthesize_board"]
+__all__ = ["synthesize_board"]
 
 EXCLUDED = ("top", "device", "package", "speed")
 """Options that a board decides."""
-
-
-def board_config(board: Board, config: Config) -> Config:
-    """The configuration that the options of this command mean for a board.
-
-    Parameters
-    ----------
-    board : Board
-        Its own configuration is the default.
-    config : Config
-        What the options mean without a board.
-    """
-    context = click.get_current_context()
-
-    def given(name: str) -> bool:
-        return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-    if given("preset") or given("config_file"):
-        return config if given("family") else config.replace(family=board.family)
-    names = [item.name for item in dataclasses.fields(Config)]
-    changes = {name: getattr(config, name) for name in names if given(name)}
-    if changes.keys() & {"rows", "cols"} and "vector_lanes" not in changes and board.config.lanes:
-        changes["vector_lanes"] = None
-    return board.config.replace(**changes)
 
 
 def synthesize_board(
@@ -55,9 +30,8 @@ def synthesize_board(
     from ._synth_report import synthesis_page
     from .synth import figures, print_figures
 
-    context = click.get_current_context()
     for option in EXCLUDED:
-        if context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+        if given(option):
             raise click.UsageError(f"--board and --{option} exclude each other")
     if directory is None:
         raise click.UsageError("--board needs -o, the directory for the bitstream")

@@ -11,7 +11,10 @@ from typing import Any
 
 import click
 
+from ..boards.board import Board
+from ..boards.registry import BOARDS, board_named
 from ..hdl.config import Config
+from ._board_config import board_config, given
 from ._board_options import board_options
 from ._command import Output, subcommand
 from ._options import config_options
@@ -19,17 +22,24 @@ from ._options import config_options
 __all__ = ["command"]
 
 
+DECIDED = ("clock_hz", "memory_bytes", "single_port")
+"""Options of the generic board that a named one decides."""
+
+
 @subcommand(
     name="board-sim",
     short_help="Serve a simulated board on a pseudo-terminal.",
     epilog="""
-    weft board-sim --preset tiny
+    weft board-sim --board icebreaker
+    weft board-sim --board colorlight-i9 --baud 5000000
     weft board-sim --preset tiny --clock-hz 25000000 --baud 3000000 --noise 0.001
     weft selftest --target serial:/dev/pts/3 --baud 1000000
     """,
 )
 @config_options
 @board_options
+@click.option("--board", "board_name", help=f"One of {', '.join(BOARDS)}: its whole design, with "
+              "its configuration, clock, baud rate and memory but for what is given.")
 @click.option("--noise", type=click.FloatRange(0, 1, max_open=True), default=0.0,
               show_default=True, help="Probability for each byte on the line to be lost, changed "
               "or preceded by another.")
@@ -42,23 +52,33 @@ __all__ = ["command"]
 @click.option("--trace", type=click.Path(path_type=Path, dir_okay=False),
               help="Write a VCD waveform there.")
 def command(
-    output: Output, config: Config, clock_hz: int, baud: int, memory_bytes: int,
-    single_port: bool, noise: float, seed: int, seconds: float | None, link_path: Path | None,
-    trace: Path | None,
+    output: Output, config: Config, board_name: str | None, clock_hz: int, baud: int,
+    memory_bytes: int, single_port: bool, noise: float, seed: int, seconds: float | None,
+    link_path: Path | None, trace: Path | None,
 ) -> dict[str, Any]:
-    """Compile the generic board with Verilator and serve its UART on a pseudo-terminal.
+    """Compile a board with Verilator and serve its UART on a pseudo-terminal.
+
+    Without --board it is a generic one.
 
     Every bit on the line is simulated at the board's divisor. Open the terminal that is printed as
     one would open the board's serial port; any number of clients may come, one after the other.
     """
     from ..sim.line_noise import Noise
-    from ._simulated_board import BoardTerminal, simulated_board
+    from ._simulated_board import BoardTerminal, simulated_board, simulated_board_named
 
+    if board_name is not None:
+        named = _named(board_name)
+        config = board_config(named, config)
+        rate = baud if given("baud") else named.baud
+        clock_hz, baud, memory_bytes = named.system_hz, rate, named.memory_bytes
     with output.progress("compiling the board"):
-        board = simulated_board(
-            config, clock_hz=clock_hz, baud=baud, memory_bytes=memory_bytes,
-            single_port=single_port, seed=seed, trace=trace,
-        )
+        if board_name is not None:
+            board = simulated_board_named(named, config, baud=baud, seed=seed, trace=trace)
+        else:
+            board = simulated_board(
+                config, clock_hz=clock_hz, baud=baud, memory_bytes=memory_bytes,
+                single_port=single_port, seed=seed, trace=trace,
+            )
     terminal = BoardTerminal(board, Noise(noise, seed) if noise else None)
     stop = threading.Event()
     if threading.current_thread() is threading.main_thread():
@@ -83,7 +103,17 @@ def command(
     elapsed = time.perf_counter() - began
     output.console.print(f"{cycles} cycles, {cycles / elapsed:.0f} a second")
     return {
-        "target": f"serial:{terminal.name}", "baud": baud, "clock_hz": clock_hz,
-        "memory_bytes": memory_bytes, "config": config.to_dict(), "cycles": cycles, "leds": leds,
+        "board": board_name, "target": f"serial:{terminal.name}", "baud": baud,
+        "clock_hz": clock_hz, "memory_bytes": memory_bytes, "config": config.to_dict(),
+        "cycles": cycles, "leds": leds,
         "cycles_per_second": round(cycles / elapsed),
     }
+
+
+def _named(name: str) -> Board:
+    """The board, if no option contradicts it."""
+    for option in DECIDED:
+        if given(option):
+            flag = f"--{option.replace('_', '-')}"
+            raise click.UsageError(f"--board and {flag} exclude each other")
+    return board_named(name)

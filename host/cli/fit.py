@@ -10,38 +10,67 @@ import click
 
 from ..hdl.config import Config
 from ._command import Output, subcommand
-from ._model_load import LoadedModel, model_options, share
+from ._model_load import LoadedModel, optional_model_options, share
 
 if TYPE_CHECKING:
+    from ..boards.board import Board
     from ..compiler.network import CompiledModel
     from ..graph import Graph
 
 __all__ = ["command"]
 
 MEGABYTE = 1 << 20
+DRAM_BYTES = 1024 * MEGABYTE
 
 
 @subcommand(
-    short_help="Say whether a model fits a configuration, before anything is built.",
+    short_help="Say whether a model fits a configuration, and that a board, before a build.",
     epilog="""
+    weft fit --board ulx3s-85f
+    weft fit --board ulx3s-85f --rows 12 --cols 12
+    weft fit model.tflite --board ulx3s-85f
     weft fit model.tflite --preset small
     weft fit model.onnx --config accelerator.yaml --json
     """,
 )
-@model_options
-@click.option("--dram", "dram_megabytes", type=click.IntRange(min=1), default=1024,
-              show_default=True, help="Megabytes of DRAM the accelerator has.")
+@optional_model_options
+@click.option("--dram", "dram_megabytes", type=click.IntRange(min=1),
+              help="Megabytes of DRAM the accelerator has.  [default: 1024, or the board's memory]")
 @click.option("--allow-host", is_flag=True,
               help="Also fits if convolutions or matrix products have to run on the host.")
 def command(
-    output: Output, model: Callable[[], LoadedModel], dram_megabytes: int, allow_host: bool
+    output: Output, model: Callable[[], LoadedModel] | None, config: Config, board: Board | None,
+    dram_megabytes: int | None, allow_host: bool,
 ) -> dict[str, Any]:
     """Say what of MODEL runs where, what memory it needs, and what it costs: all estimates.
 
     The exit status is 1 if an operator that the accelerator has cannot run on this configuration,
     a convolution or matrix product has to run on the host, an operator cannot run at all, or the
     DRAM is too small.
+
+    With --board, say what of its device the accelerator takes, and the largest arrays that fit,
+    from a model of syntheses; the exit status is 1 if the configuration does not fit.
     """
+    if model is None and board is None:
+        raise click.UsageError("give a MODEL, a --board or both")
+    result: dict[str, Any] = {}
+    if board is not None:
+        from ._fit_board import fit_board
+
+        result = fit_board(output, board, config)
+    if model is not None:
+        size = board.memory_bytes if board is not None else DRAM_BYTES
+        if dram_megabytes is not None:
+            size = dram_megabytes * MEGABYTE
+        result |= _fit_model(output, model, size, allow_host, result.get("problems", []))
+    return result
+
+
+def _fit_model(
+    output: Output, model: Callable[[], LoadedModel], dram_bytes: int, allow_host: bool,
+    found: list[str],
+) -> dict[str, Any]:
+    """What of the model runs where; ``found`` are problems that there are anyway."""
     from ._model_costs import dram_traffic, layer_costs, memory_use
 
     with output.progress("compiling"):
@@ -53,10 +82,9 @@ def command(
     cycles = compiled.estimated_cycles
     macs = compiled.info["macs"]
     needed = len(compiled.constants) + compiled.tensor_bytes + 32 * sum(map(len, compiled.programs))
-    problems = _problems(loaded.graph, compiled, allow_host)
-    if needed > dram_megabytes * MEGABYTE:
-        problems.append(f"DRAM: {needed:,} bytes are needed, there are "
-                        f"{dram_megabytes * MEGABYTE:,}")
+    problems = [*found, *_problems(loaded.graph, compiled, allow_host)]
+    if needed > dram_bytes:
+        problems.append(f"DRAM: {needed:,} bytes are needed, there are {dram_bytes:,}")
     if problems:
         output.status = 1
     peak = config.rows * config.cols

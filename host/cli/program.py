@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from ..boards.build import bitstream_suffix
 from ..boards.registry import BOARDS
 from ._command import Output, subcommand
 
@@ -18,6 +19,21 @@ __all__ = ["LOADER_BOARDS", "command"]
 
 LOADER_BOARDS = {name: board.programmer for name, board in BOARDS.items()}
 """openFPGALoader's name of a board, by ours."""
+
+
+def default_bitstream(board: str) -> Path:
+    """Where the bitstream of a board is if nothing is said.
+
+    Raises
+    ------
+    click.UsageError
+        If it is not a board of ours.
+    """
+    if board not in BOARDS:
+        raise click.UsageError(
+            f"FILE is needed for {board!r}: only {', '.join(BOARDS)} have bitstreams made by Weft"
+        )
+    return Path("build") / board / f"{board}.{bitstream_suffix(BOARDS[board].family)}"
 
 
 def find_loader() -> list[str]:
@@ -42,16 +58,29 @@ def find_loader() -> list[str]:
 @subcommand(
     short_help="Load a bitstream into a board.",
     epilog="""
-    weft program --board ulx3s-85f build/ulx3s/weft_board.bit
-    weft program --board icebreaker --flash build/icebreaker/weft_board.bin
+    weft synth --board ulx3s-85f -o build/ulx3s-85f
+    weft program --board ulx3s-85f
+    weft program --board icebreaker --flash build/other/icebreaker.bin
     """,
 )
-@click.argument("bitstream", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("bitstream", metavar="[FILE]", required=False,
+                type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--board", required=True,
               help=f"One of {', '.join(LOADER_BOARDS)}, or a name that openFPGALoader knows.")
 @click.option("--flash", is_flag=True, help="Into the flash memory, so that it stays.")
-def command(output: Output, bitstream: Path, board: str, flash: bool) -> dict[str, Any]:
-    """Load a bitstream into a board through openFPGALoader."""
+def command(
+    output: Output, bitstream: Path | None, board: str, flash: bool
+) -> dict[str, Any]:
+    """Load a bitstream into a board through openFPGALoader.
+
+    Without FILE it is that of build/BOARD, where `weft synth --board BOARD -o build/BOARD` puts it.
+    """
+    bitstream = bitstream or default_bitstream(board)
+    if not bitstream.is_file():
+        raise click.ClickException(
+            f"there is no bitstream {bitstream}; make it with: weft synth --board {board} "
+            f"-o {bitstream.parent}"
+        )
     target = LOADER_BOARDS.get(board, board)
     arguments = [*find_loader(), "--board", target, *(["--write-flash"] if flash else [])]
     arguments.append(str(bitstream))

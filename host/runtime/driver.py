@@ -108,13 +108,15 @@ class Driver:
         if self._needs_reset:
             self.soft_reset()
         layout = Layout(program, contents, self.dram_bytes)
+        # Whatever goes wrong on the way, the program may have been started.
+        self._needs_reset = True
         result = self.transport.execute(self._job(program, layout, segment_limits or {}))
         if result.refused:
-            self._needs_reset = True
             names = ", ".join(self._register(offset).name for offset in result.refused)
             raise RegisterAccessError(f"the accelerator refused writes to {names}")
         self._compare_configuration(result)
         self._raise_error(program, result)
+        self._needs_reset = False
         layout.verify(result.memory)
         return Outcome(
             {need.number: layout.segment(result.memory, need.number) for need in program.segments},
@@ -123,6 +125,14 @@ class Driver:
                 for name, _ in COUNTERS
             },
         )
+
+    def begin(self, status: int) -> None:
+        """Bring the accelerator back if its status register says that it cannot start a program.
+
+        That is how a session finds it whose predecessor ended with an error, or in the middle.
+        """
+        if status & (bit("STATUS", "RUNNING") | bit("STATUS", "ERROR")):
+            self.soft_reset()
 
     def soft_reset(self) -> None:
         """Bring the accelerator back after an error; raises `AcceleratorTimeoutError`."""
@@ -182,7 +192,6 @@ class Driver:
 
         status = value("STATUS")
         if status & bit("STATUS", "ERROR"):
-            self._needs_reset = True
             index = value("ERROR_INSTRUCTION")
             text = ""
             if index < len(program):
@@ -195,7 +204,6 @@ class Driver:
                 text,
             )
         if not result.interrupt or not status & bit("STATUS", "DONE"):
-            self._needs_reset = True
             raise AcceleratorTimeoutError(
                 f"no interrupt within {self.max_cycles} cycles (status {status:#x}); a program "
                 "that is too long needs a larger `max_cycles`, one that hangs a watchdog"

@@ -1,30 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exceptions of the device API: one class per error code of the hardware, and those of the host."""
+"""Exceptions of the device API: of hardware (a class per error code), host and link."""
 
 from __future__ import annotations
 
 from ..hdl.isa import ERROR_DOCUMENTATION, ErrorCode, ErrorSource
+from ..hdl.link.protocol import Status
 
 __all__ = [
     "AcceleratorError",
     "AcceleratorTimeoutError",
+    "BusAccessError",
     "ConfigurationMismatchError",
     "DeviceError",
     "FetchResponseError",
     "IllegalInstructionError",
+    "LinkError",
+    "LinkLostError",
+    "LinkNoiseError",
     "MemoryCorruptionError",
     "MemoryRangeError",
     "MemorySizeError",
+    "NoAnswerError",
     "NoProgressError",
     "NotConfiguredError",
     "OperandError",
+    "PortBusyError",
+    "PortError",
+    "PortMissingError",
+    "PortPermissionError",
     "ProgramAddressError",
     "ReadResponseError",
     "RegisterAccessError",
     "SegmentLimitError",
     "SemaphoreOverflowError",
     "TargetError",
+    "VersionMismatchError",
     "WriteResponseError",
+    "WrongBaudError",
+    "WrongIdentityError",
     "accelerator_error",
 ]
 
@@ -59,6 +72,94 @@ class RegisterAccessError(DeviceError):
 
 class AcceleratorTimeoutError(DeviceError, TimeoutError):
     """No interrupt came in time."""
+
+
+class LinkError(DeviceError):
+    """The link to a board failed."""
+
+
+class PortError(LinkError, OSError):
+    """The serial port cannot be opened."""
+
+
+class PortMissingError(PortError, FileNotFoundError):
+    """There is no such serial port."""
+
+
+class PortPermissionError(PortError, PermissionError):
+    """This user may not use the serial port."""
+
+
+class PortBusyError(PortError):
+    """Another program has the serial port open."""
+
+
+class NoAnswerError(LinkError, TimeoutError):
+    """Nothing came back."""
+
+
+class LinkLostError(LinkError, ConnectionError):
+    """The board answered before, and does not any more, or its port has gone."""
+
+
+class WrongBaudError(LinkError):
+    """The board answers at another baud rate.
+
+    Parameters
+    ----------
+    name : str
+        The port.
+    baud : int
+        The rate that was asked for.
+    found : int
+        The rate at which it answers.
+    """
+
+    def __init__(self, name: str, baud: int, found: int) -> None:
+        self.baud = baud
+        self.found = found
+        super().__init__(
+            f"the board at {name} does not answer at {baud} baud, but at {found}: open it with "
+            f"baud={found} (--baud {found})"
+        )
+
+
+class LinkNoiseError(LinkError):
+    """Something came back, but nothing undamaged, however often it was tried."""
+
+
+class WrongIdentityError(LinkError):
+    """What answers is no Weft board."""
+
+
+class VersionMismatchError(WrongIdentityError):
+    """The board's gateware is of another version than this software."""
+
+
+class BusAccessError(LinkError):
+    """The board was reached, but an access on its bus failed.
+
+    Parameters
+    ----------
+    what : str
+        The access.
+    status : Status
+        How it ended.
+    address : int
+        Byte address of the word that failed; all words before it were accessed.
+    """
+
+    def __init__(self, what: str, status: Status, address: int) -> None:
+        self.status = status
+        self.address = address
+        reasons = {
+            Status.SLAVE_ERROR: "the access was refused (SLVERR)",
+            Status.DECODE_ERROR: "there is nothing at that address (DECERR)",
+            Status.BAD_REQUEST: "the board does not know such a request; its gateware may be of "
+            "another version than this software",
+            Status.TIMEOUT: "the bus did not answer; reset the board",
+        }
+        super().__init__(f"{what} at {address:#x} failed: {reasons[status]}")
 
 
 class AcceleratorError(DeviceError):

@@ -8,9 +8,14 @@ from typing import Any
 from ..hdl.config import Config
 from ..hdl.registers import REGISTERS, configuration_value, register
 from .device import ProgramDevice
-from .errors import ConfigurationMismatchError
-from .serial_errors import WrongIdentityError
-from .serial_link import LinkClient
+from .errors import (
+    ConfigurationMismatchError,
+    LinkNoiseError,
+    NoAnswerError,
+    VersionMismatchError,
+    WrongBaudError,
+)
+from .serial_link import LinkClient, LinkIdentity
 from .serial_port import Port, SerialPort
 from .serial_transport import SerialTransport
 
@@ -18,21 +23,24 @@ __all__ = ["DEFAULT_BAUD", "SerialDevice", "read_configuration"]
 
 DEFAULT_BAUD = 1_000_000
 
+USUAL_BAUDS = (115_200, 1_000_000, 2_000_000, 3_000_000)
+"""Rates that are tried to say what is wrong when a board does not answer."""
+
 
 def read_configuration(client: LinkClient) -> Config:
     """The configuration of the accelerator as its own registers show it.
 
     Raises
     ------
-    WrongIdentityError
-        If there is no accelerator, or one of another version.
+    VersionMismatchError
+        If the accelerator is of another version.
     """
     constants = [item for item in REGISTERS if item.constant]
     values = {item.constant: client.read_registers(item.offset)[0] for item in constants}
     for name in ("ID", "VERSION"):
         expected = configuration_value(register(name), Config())
         if values.pop(name) != expected:
-            raise WrongIdentityError(
+            raise VersionMismatchError(
                 f"register {name} does not read {expected:#x}: the board's accelerator is not of "
                 "this version; generate its gateware anew"
             )
@@ -41,7 +49,10 @@ def read_configuration(client: LinkClient) -> Config:
     for name, words in choices.items():
         number = values[name]
         if number >= len(words):
-            raise WrongIdentityError(f"register {name.upper()} reads {number}, which has no name")
+            raise VersionMismatchError(
+                f"register {name.upper()} reads {number}, which has no name in this version: "
+                "generate the board's gateware anew"
+            )
         settings[name] = words[number]
     return Config.from_dict(settings)
 
@@ -86,10 +97,14 @@ class SerialDevice(ProgramDevice):
 
     Raises
     ------
-    PortError
+    PortMissingError, PortPermissionError, PortBusyError, PortError
         If the port cannot be opened.
     NoAnswerError, LinkNoiseError, WrongIdentityError
-        If no board of this version answers.
+        If no board answers.
+    WrongBaudError
+        If it answers at another of `USUAL_BAUDS`.
+    VersionMismatchError
+        If its gateware is of another version.
     ConfigurationMismatchError
         If the accelerator is another than expected.
     """
@@ -110,7 +125,7 @@ class SerialDevice(ProgramDevice):
         opened = SerialPort(port, baud) if isinstance(port, str) else port
         self.client = LinkClient(opened, latency=latency)
         try:
-            identity = self.client.identify()
+            identity = self._identify()
             found = read_configuration(self.client)
             if config is not None:
                 _compare(config, found)
@@ -123,8 +138,25 @@ class SerialDevice(ProgramDevice):
                 dram_bytes=identity.memory_bytes if dram_bytes is None else dram_bytes,
                 **options,
             )
+            self.driver.begin(self.client.read_registers(register("STATUS").offset)[0])
         except BaseException:
             self.client.close()
+            raise
+
+    def _identify(self) -> LinkIdentity:
+        """Find the board; if none answers, look whether it does at another baud rate."""
+        try:
+            return self.client.identify()
+        except (NoAnswerError, LinkNoiseError) as error:
+            port = self.client.port
+            if not isinstance(port, SerialPort):
+                raise
+            for baud in USUAL_BAUDS:
+                if baud == port.baud:
+                    continue
+                port.set_baud(baud)
+                if self.client.answers():
+                    raise WrongBaudError(port.name, port.baud, baud) from error
             raise
 
     def close(self) -> None:

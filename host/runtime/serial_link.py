@@ -20,7 +20,15 @@ from ..hdl.link.protocol import (
     decode_body,
     frame_bytes,
 )
-from .serial_errors import BusAccessError, LinkNoiseError, NoAnswerError, WrongIdentityError
+from .errors import (
+    BusAccessError,
+    LinkError,
+    LinkLostError,
+    LinkNoiseError,
+    NoAnswerError,
+    VersionMismatchError,
+    WrongIdentityError,
+)
 from .serial_port import Port
 
 __all__ = ["LinkClient", "LinkIdentity", "LinkStatistics"]
@@ -30,6 +38,7 @@ FIRST_LATENCIES = 8
 
 FIRST_ATTEMPTS = 6
 LARGEST_BACKOFF = 8
+PROBES = 2
 ATTEMPTS = 40
 """Failures in a row after which the link is given up."""
 
@@ -113,6 +122,9 @@ class LinkClient:
         self._words = PAGE_WORDS
         self._failures = 0
         self._successes = 0
+        self._identified = False
+        self._damaged_lately = False
+        """Damaged frames came since the last answer."""
 
     def identify(self) -> LinkIdentity:
         """Find the board and begin a session.
@@ -122,6 +134,8 @@ class LinkClient:
         NoAnswerError, LinkNoiseError
             If nothing, or nothing that makes sense, answers.
         WrongIdentityError
+            If what answers is no board.
+        VersionMismatchError
             If the board speaks another version of the protocol.
         """
         request = self._request(Command.IDENTIFY, 0, 1)
@@ -135,18 +149,25 @@ class LinkClient:
             raise self._given_up()
         if response.status is not Status.OKAY or len(response.data) != 1:
             raise WrongIdentityError(
-                f"what answers does not identify itself ({response.status.name}); "
-                "its gateware may be of another version than this software"
+                f"what answers does not identify itself ({response.status.name}): it is no Weft "
+                "board; check the port and what the board was programmed with"
             )
         identity = IDENTITY_LAYOUT.from_bits(response.data[0])
         if identity.version != PROTOCOL_VERSION:
-            raise WrongIdentityError(
+            raise VersionMismatchError(
                 f"the board speaks version {identity.version} of the link's protocol, this "
                 f"software version {PROTOCOL_VERSION}: generate its gateware anew"
             )
+        self._identified = True
         return LinkIdentity(
             1 << identity.memory_log2, identity.clock * CLOCK_UNIT_HZ if identity.clock else None
         )
+
+    def answers(self) -> bool:
+        """Whether anything answers an IDENTIFY, of whatever version."""
+        request = self._request(Command.IDENTIFY, 0, 1)
+        wait = FIRST_LATENCIES * self._latency
+        return any(self._try(request, wait) is not None for _ in range(PROBES))
 
     def read_registers(self, offset: int, words: int = 1) -> list[int]:
         """Successive registers from a byte offset.
@@ -288,6 +309,7 @@ class LinkClient:
             return None
         self._measure((self.port.now() - began) / size)
         self._failures = 0
+        self._damaged_lately = False
         self._successes += 1
         if self._successes % GROWTH == 0:
             self._words = min(PAGE_WORDS, 2 * self._words)
@@ -310,6 +332,7 @@ class LinkClient:
             for body in self._bodies():
                 if body is None:
                     self.statistics.damaged += 1
+                    self._damaged_lately = True
                     # Perhaps that was the answer: wait for silence, then repeat.
                     deadline = min(deadline, self.port.now() + self._latency)
                     continue
@@ -336,8 +359,13 @@ class LinkClient:
         *frames, self._received = self._received.split(bytes([FLAG]))
         return [decode_body(frame) for frame in frames if frame]
 
-    def _given_up(self) -> NoAnswerError | LinkNoiseError:
+    def _given_up(self) -> LinkError:
         counts = self.statistics
+        if self._identified and not self._damaged_lately:
+            return LinkLostError(
+                f"the link was lost: the last {self._failures} requests were not answered, of "
+                f"{counts.requests}; check cable and power of the board, and open it again"
+            )
         if counts.damaged:
             return LinkNoiseError(
                 f"the link is too noisy: of {counts.requests} requests {counts.unanswered} were "

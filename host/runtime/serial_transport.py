@@ -12,8 +12,7 @@ from ..hdl.link.protocol import PAGE_BYTES, Status
 from ..hdl.registers import register
 from ..sim.job import Job, JobResult
 from .driver import bit
-from .errors import MemorySizeError
-from .serial_errors import BusAccessError
+from .errors import BusAccessError, MemorySizeError
 from .serial_link import LinkClient
 
 __all__ = ["SerialTransport"]
@@ -66,8 +65,8 @@ class SerialTransport:
             offset, value = job.writes[-1]
             starts = offset == register("CONTROL").offset and value & bit("CONTROL", "START")
             if starts and offset not in refused:
-                interrupt = self._wait(job.max_cycles)
                 self.forget()
+                interrupt = self._wait(job.max_cycles)
                 self._receive(job.memory)
         values_read: dict[int, int] = {}
         for offset, run in _runs((offset, 0) for offset in sorted(job.reads)):

@@ -14,7 +14,6 @@ import weft
 from weft.boards.verilog import BOARD_MODULE, board_verilog
 from weft.cli import main
 from weft.cli._simulated_board import BoardTerminal, simulated_board
-from weft.runtime.serial_errors import NoAnswerError, PortError
 from weft.sim.bench.runner import run_bench
 from weft.sim.line_noise import Noise
 from weft.sim.reference import matmul
@@ -156,21 +155,6 @@ def test_much_noise_is_survived():
         assert np.array_equal(device.matmul(a, a), matmul(a, a))
 
 
-def test_nobody_answers():
-    ours, theirs = os.openpty()
-    try:
-        with pytest.raises(NoAnswerError, match="no answer to 6 requests"):
-            weft.open(f"serial:{os.ttyname(theirs)}", latency=0.001)
-    finally:
-        os.close(ours)
-        os.close(theirs)
-
-
-def test_no_such_port():
-    with pytest.raises(PortError, match="cannot open /dev/no-such-port at 1000000 baud"):
-        weft.open("serial:/dev/no-such-port")
-
-
 def test_generate_the_board(tmp_path, capfd):
     arguments = ["--preset", "tiny", "--clock-hz", "12000000", "--memory-bytes", "16384"]
     command = ["generate", "--top", "board", *arguments, "-o", str(tmp_path), "--json"]
@@ -234,6 +218,33 @@ def test_program(tmp_path, capfd, monkeypatch, status):
         assert "no cable" in result["error"]["message"]
     else:
         assert result["board"] == "ulx3s-85f"
+
+
+def test_program_finds_what_synth_has_made(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["program", "--board", "icebreaker", "--json"]) == 1
+    message = json.loads(capfd.readouterr().out)["error"]["message"]
+    assert message == (
+        "there is no bitstream build/icebreaker/icebreaker.bin; make it with: weft synth --board "
+        "icebreaker -o build/icebreaker"
+    )
+    folder = tmp_path / "build" / "icebreaker"
+    folder.mkdir(parents=True)
+    (folder / "icebreaker.bin").write_bytes(b"")
+    loader = tmp_path / "openFPGALoader"
+    loader.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/seen\n')
+    loader.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert main(["program", "--board", "icebreaker", "--flash", "--json"]) == 0
+    assert (tmp_path / "seen").read_text().split() == [
+        "--board", "ice40_generic", "--write-flash", "build/icebreaker/icebreaker.bin"
+    ]
+
+
+def test_program_needs_a_file_for_other_boards(capfd):
+    assert main(["program", "--board", "arty", "--json"]) == 1
+    assert "FILE is needed for 'arty'" in json.loads(capfd.readouterr().out)["error"]["message"]
 
 
 @pytest.mark.full

@@ -16,7 +16,7 @@ from weft.hdl.link.protocol import (
     decode_body,
     encode_frame,
 )
-from weft.runtime.serial_errors import BusAccessError
+from weft.runtime.errors import BusAccessError
 from weft.runtime.serial_link import LinkClient
 from weft.sim.bench.runner import bench_parameters, bench_random
 from weft.sim.bench.streams import cycles, reset, start_clock

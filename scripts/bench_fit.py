@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Synthesizes boards of a few sizes and writes what the estimates of `weft fit --board` rest on.
+
+    python scripts/bench_fit.py                          # every family: hours
+    python scripts/bench_fit.py --family ecp5            # one; the others keep their figures
+    python scripts/bench_fit.py --family ecp5 --missing  # only points that are not there yet
+    python scripts/bench_fit.py --tables                 # only the table of docs/fpga.md
+
+Yosys only, nothing is placed. boards/fit.json is written after each synthesis.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from weft.boards.fit import CELLS, DATA_FILE, count_resources
+from weft.boards.flow.count import synthesized_cells
+from weft.boards.flow.families import family_named
+from weft.boards.verilog import BOARD_MODULE, board_verilog
+from weft.generators.generate import MODULES, component_of
+from weft.generators.verilog import emit
+from weft.hdl.config import Config
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT / "boards" / DATA_FILE
+DOCUMENT = ROOT / "docs" / "fpga.md"
+MEMORY_BYTES = 4096
+SIZES = ((2, 0), (4, 0), (4, 4), (8, 4))
+"""Rows and columns, and lanes of the vector unit."""
+
+COMMON = {
+    "activation_depth": 1024, "weight_depth": 1024, "accumulator_depth": 256, "axi_width": 32
+}
+HEAD = (
+    "| family | array | lanes | LUT | FF | multiplier blocks | block RAM |\n"
+    "|---|---|---|---|---|---|---|\n"
+)
+
+
+def board_cells(family: str, config: Config) -> dict[str, int]:
+    """Cells of a board with the host link and a small memory."""
+    text = board_verilog(
+        config, clock_hz=25_000_000, baud=1_000_000, memory_bytes=MEMORY_BYTES
+    )
+    return synthesized_cells(text, BOARD_MODULE, family_named(family).synthesis)
+
+
+def soft_cost(family: str) -> float:
+    """Look-up tables that a product needs more without a multiplier block."""
+    luts = []
+    for multipliers in (16, 0):
+        config = Config(rows=4, cols=4, family=family, multipliers=multipliers, weight_depth=16)
+        text = emit(component_of(config, "array"), MODULES["array"])
+        cells = synthesized_cells(text, MODULES["array"], family_named(family).synthesis)
+        luts.append(count_resources(cells, family)["lut"])
+    return round((luts[1] - luts[0]) / 16, 1)
+
+
+def measure(data: dict[str, Any], family: str, *, missing: bool) -> None:
+    """Synthesize the sizes of one family."""
+    entry = data["families"].setdefault(family, {"soft": None, "points": []})
+    if not missing:
+        entry.update(soft=None, points=[])
+    if entry["soft"] is None:
+        entry["soft"] = soft_cost(family)
+        save(data)
+    for size, lanes in SIZES:
+        settings = {"rows": size, "cols": size, "vector_lanes": lanes, **COMMON}
+        if any(point["config"] == settings for point in entry["points"]):
+            continue
+        began = time.perf_counter()
+        cells = board_cells(family, Config(**settings, family=family))
+        entry["points"].append(
+            {"config": settings, "memory_bytes": MEMORY_BYTES, "cells": cells}
+        )
+        save(data)
+        seconds = time.perf_counter() - began
+        print(f"{family} {size} x {size}, {lanes} lanes: {seconds:.0f} s", flush=True)
+
+
+def save(data: dict[str, Any]) -> None:
+    """Write the file that `weft.boards.fit` reads."""
+    DATA.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--family", action="append", choices=list(CELLS))
+    parser.add_argument("--missing", action="store_true")
+    parser.add_argument("--tables", action="store_true")
+    options = parser.parse_args()
+    data = json.loads(DATA.read_text(encoding="utf-8")) if DATA.exists() else {"families": {}}
+    if not options.tables:
+        for family in options.family or CELLS:
+            measure(data, family, missing=options.missing)
+
+
+if __name__ == "__main__":
+    main()
