@@ -89,7 +89,9 @@ class Accelerator(wiring.Component):
         config = self.config
         rules = InstructionRules.of(config)
         m.submodules.registers = registers = Once(ControlRegisters(config))
-        m.submodules.supervisor = supervisor = Once(Supervisor())
+        m.submodules.supervisor = supervisor = Once(
+            Supervisor(address_width=config.axi_address_width)
+        )
         m.submodules.counters = counters = Once(Counters(count=len(COUNTERS)))
 
         # What a soft reset resets: all but the three above.

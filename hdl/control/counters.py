@@ -15,12 +15,18 @@ COUNTER_WIDTH = 32
 class Counters(wiring.Component):
     """Counts events exactly, modulo 2**32, at a fraction of a counter's cost each.
 
-    Every counter has a few bits of its own. In turn, one a cycle, they are added to the
-    counter's word in a memory and start over; a round takes ``count`` cycles. A read waits for
-    the counter's turn and returns the sum, so it misses no event before that turn::
+    Every counter has its lowest bits in registers. In turn, one a cycle, they take the place of
+    those in the counter's word in a memory, whose other bits go up by one if the lowest ones have
+    wrapped since; a round takes ``count`` cycles, too few for them to wrap twice. A read waits for
+    the counter's turn and returns the word, so it misses no event before that turn::
 
-        small counters -> turn -> read word -> add -> write word
-                                                 '--> value
+        lowest bits -> turn -> read word -> count up -> write word
+                                                  '--> value
+
+    The lowest bits count along a de Bruijn sequence: a shift register whose feedback, two look-up
+    tables, takes it through all of its states, where a binary counter needs a table for every bit.
+    The bits whose turn it is are decoded. (S. Golomb, Shift Register Sequences, 1967: the sequence
+    of a primitive polynomial with the state zero put in.)
 
     Parameters
     ----------
@@ -63,60 +69,70 @@ class Counters(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.words = words = memory.Memory(shape=COUNTER_WIDTH, depth=self.count, init=[])
+        m.submodules.words = words = memory.Memory(
+            shape=COUNTER_WIDTH,
+            depth=self.count,
+            init=[],
+            attrs={"no_rw_check": 1},  # A word's next turn comes after it has been written.
+        )
         read_port, write_port = words.read_port(), words.write_port()
 
         event = Signal(self.count)
-        m.d.sync += event.eq(self.events & (self.enable & ~self.clear).replicate(self.count))
+        # Branches to a constant, here and below, become the reset of a register, without a table.
+        with m.If(self.enable & ~self.clear):
+            m.d.sync += event.eq(self.events)
+        with m.Else():
+            m.d.sync += event.eq(0)
 
-        # Stage 0: a counter's turn, one of a ring of bits. The small counters ripple in LUTs and
-        # clear by their reset, which takes half of what an adder and a multiplexer would.
+        # Stage 0: a counter's turn, one of a ring of bits. In the first round after a clear the
+        # words count as zero.
         turn = Signal(range(self.count))
         turns = Signal(self.count, init=1)
-        m.d.sync += [
-            turn.eq(Mux(turns[-1], 0, turn + 1)),
-            turns.eq(turns.rotate_left(1)),
-        ]
+        first_round = Signal(init=1)
         width = self.count.bit_length()
-        small_1 = Signal(width)
-        cleared_1 = Signal()
         shown: Value = Const(0, width)
-        cleared = Signal(self.count, init=-1)
         for number in range(self.count):
-            small = Signal(width, name=f"small_{number}")
-            following = Signal(width, name=f"following_{number}")
-            carry = event[number]
-            for place in range(width):
-                m.d.comb += following[place].eq(small[place] ^ carry)
-                carry = carry & small[place]
-            m.d.sync += small.eq(following)
-            with m.If(turns[number] | self.clear):
-                m.d.sync += small.eq(event[number] & ~self.clear)
-            shown = shown | (small & turns[number].replicate(width))
-        m.d.sync += [
-            cleared.eq((cleared & ~turns) | self.clear.replicate(self.count)),
-            small_1.eq(shown),
-            cleared_1.eq((cleared & turns).any()),
-        ]
+            lowest = Signal(width, name=f"lowest_{number}")
+            with m.If(self.clear):
+                m.d.sync += lowest.eq(0)
+            with m.Elif(event[number]):
+                m.d.sync += lowest.eq(Cat(_feedback(lowest), lowest[:-1]))
+            shown = shown | (lowest & turns[number].replicate(width))
+        with m.If(self.clear):
+            m.d.sync += [turn.eq(0), turns.eq(1), first_round.eq(1)]
+        with m.Else():
+            m.d.sync += [
+                turn.eq(Mux(turns[-1], 0, turn + 1)),
+                turns.eq(turns.rotate_left(1)),
+                first_round.eq(first_round & ~turns[-1]),
+            ]
         wanted = Signal()
         m.d.comb += wanted.eq(self.request & (turn == self.number))
 
-        # Stages 1 and 2: the word; stage 3: the sum.
+        # Stages 1 and 2: the word; stage 3: the count.
         number_1, number_2, number_3 = (Signal.like(turn) for _ in range(3))
-        small_2 = Signal.like(small_1)
-        wanted_1, wanted_2 = Signal(), Signal()
+        state_1, lowest_2 = Signal(width), Signal(width)
+        first_1, wanted_1, wanted_2 = Signal(), Signal(), Signal()
         word_2 = Signal(COUNTER_WIDTH)
         busy = Cat(wanted_1, wanted_2, self.valid).any()
+        decoded = Signal(width)
+        with m.Switch(state_1):
+            for place, state in enumerate(_sequence(width)):
+                with m.Case(state):
+                    m.d.comb += decoded.eq(place)
+        wrapped = lowest_2 < word_2[:width]
         m.d.comb += [read_port.addr.eq(turn), read_port.en.eq(1)]
         m.d.sync += [
             number_1.eq(turn),
+            state_1.eq(shown),
+            first_1.eq(first_round),
             wanted_1.eq(wanted & ~busy),
             number_2.eq(number_1),
-            small_2.eq(small_1),
-            word_2.eq(read_port.data & ~cleared_1.replicate(COUNTER_WIDTH)),
+            lowest_2.eq(decoded),
+            word_2.eq(Mux(first_1, 0, read_port.data)),
             wanted_2.eq(wanted_1),
             number_3.eq(number_2),
-            self.value.eq(word_2 + small_2),
+            self.value.eq(Cat(lowest_2, word_2[width:] + wrapped)),
             self.valid.eq(wanted_2),
         ]
         m.d.comb += [
@@ -125,3 +141,23 @@ class Counters(wiring.Component):
             write_port.en.eq(1),
         ]
         return m
+
+
+_TAPS = {3: 1, 4: 2, 5: 2, 6: 4, 7: 5}
+"""By the length of a shift register: the bit that makes, with the last, a primitive polynomial."""
+
+
+def _feedback(state: Value) -> Value:
+    """What is shifted in behind ``state``."""
+    return state[-1] ^ state[_TAPS[len(state)]] ^ ~state[:-1].any()
+
+
+def _sequence(width: int) -> list[int]:
+    """The states in their order, from zero on."""
+    states = [0]
+    while len(states) < 1 << width:
+        state = states[-1]
+        rest = state & ((1 << width - 1) - 1)
+        bit = (state >> width - 1 ^ state >> _TAPS[width] ^ int(rest == 0)) & 1
+        states.append(rest << 1 | bit)
+    return states

@@ -170,7 +170,7 @@ class InstructionQueues(wiring.Component):
         free = ~waits
         if words > 1:
             held = Signal()
-            with m.If(position_1 == 0):
+            with m.If(arriving & (position_1 == 0)):
                 m.d.sync += held.eq(~waits)
             free = held
         m.d.sync += [arriving.eq(reading), unit_1.eq(unit), position_1.eq(position)]

@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from ..bus import ERROR_LAYOUT
+from ..config import SEMAPHORE_COUNT
 from ..isa import INDEX_WIDTH, ErrorCode, ErrorSource
 from ..once import Once
 from .watchdog import Watchdog
 
-__all__ = ["FAULT_LAYOUT", "REPORTERS", "STATUS_LAYOUT", "Supervisor"]
+__all__ = ["FAULT_LAYOUT", "REPORTERS", "STATUS_LAYOUT", "Supervisor", "address_bits"]
+
+CODE_BITS = bits_for(max(code.value for code in ErrorCode))
+"""Bits of an error's code that are not always zero."""
 
 REPORTERS = tuple(source for source in ErrorSource if source is not ErrorSource.WATCHDOG)
 """Sources whose errors come in from outside, in the order in which they win."""
@@ -39,6 +44,19 @@ STATUS_LAYOUT = data.StructLayout(
 """The fields of the STATUS register, in their order."""
 
 
+def address_bits(source: ErrorSource, address_width: int) -> int:
+    """Bits of a source's error address that are not always zero (see `ERROR_DOCUMENTATION`);
+    ``address_width`` is that of AXI."""
+    return {
+        ErrorSource.FETCH: 64,
+        ErrorSource.LOAD: address_width,
+        ErrorSource.STORE: address_width,
+        ErrorSource.MATMUL: 32,
+        ErrorSource.VECTOR: 32,
+        ErrorSource.SEMAPHORES: (SEMAPHORE_COUNT - 1).bit_length(),
+    }.get(source, 0)
+
+
 class Supervisor(wiring.Component):
     """Decides when a run ends and how.
 
@@ -48,10 +66,15 @@ class Supervisor(wiring.Component):
                          |--error--> DRAIN --idle, watchdog--> STOPPED  (error, interrupt)
         any state --soft_reset--> RESETTING --idle--> RESET --> REST
 
-    An error in cycle t raises ``halt`` in t + 1; of several in one cycle the source with the
-    lowest number wins, and later ones are ignored; ``fault`` shows it in t + 2. ``halt``
-    stays until the soft reset.
+    An error in cycle t raises ``halt`` in t + 1, and ``fault`` shows it; of several in one cycle
+    the source with the lowest number wins, and later ones are ignored. ``halt`` stays until the
+    soft reset.
     What idles counts as idle after two cycles, so that nothing on its way is overlooked.
+
+    Parameters
+    ----------
+    address_width : int
+        Bits of an AXI address. Of an error's address, only `address_bits` are looked at.
 
     Members
     -------
@@ -91,7 +114,8 @@ class Supervisor(wiring.Component):
         For the interrupt, one cycle each.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, address_width: int) -> None:
+        self.address_width = address_width
         super().__init__(
             {
                 "start": In(1),
@@ -145,19 +169,14 @@ class Supervisor(wiring.Component):
             own.index.eq(self.oldest),
         ]
 
-        capture = Signal()
-        winner = self._winner(m, errors)
         m.d.sync += [self.done_event.eq(0), self.error_event.eq(0), self.unit_reset.eq(0)]
-        m.d.sync += capture.eq(0)
-        with m.If(capture):
-            m.d.sync += self.fault.eq(winner)
         with m.If(self.unit_reset):
             m.d.sync += [resetting.eq(0), self.halt.eq(0)]
         with m.Elif(resetting):
             m.d.sync += self.unit_reset.eq(quiesced)
         with m.Elif(self.soft_reset):
             m.d.sync += [signal.eq(0) for signal in (running, done, failed, draining, stuck)]
-            m.d.sync += [self.fault.eq(0), resetting.eq(1), self.halt.eq(1)]
+            m.d.sync += [resetting.eq(1), self.halt.eq(1)]
         with m.Elif(self.launch):
             m.d.sync += [running.eq(1), done.eq(0)]
         with m.Elif(draining):
@@ -166,11 +185,17 @@ class Supervisor(wiring.Component):
                 m.d.sync += [running.eq(0), failed.eq(1)]
         with m.Elif(running):
             with m.If(any_error):
-                m.d.sync += [self.halt.eq(1), draining.eq(1), capture.eq(1)]
+                m.d.sync += [self.halt.eq(1), draining.eq(1)]
             with m.Elif(complete & self.quiet):
                 m.d.sync += [running.eq(0), done.eq(1), self.done_event.eq(1)]
         with m.Elif(quiesced):
             m.d.sync += stuck.eq(0)
+
+        # Apart from the above, so that synthesis finds a reset and an enable.
+        with m.If(self.soft_reset & ~resetting & ~self.unit_reset):
+            m.d.sync += self.fault.eq(0)
+        with m.Elif(running & any_error & ~draining & ~resetting):
+            m.d.sync += self.fault.eq(self._winner(errors))
         return m
 
     @staticmethod
@@ -180,27 +205,17 @@ class Supervisor(wiring.Component):
         m.d.sync += [first.eq(condition), second.eq(first & condition)]
         return first & second
 
-    @staticmethod
-    def _winner(m: Module, errors: data.View) -> Value:
-        """The most urgent error of the cycle before, as FAULT_LAYOUT.
-
-        Each source has a register that is cleared unless the source wins, by its reset and hence
-        without a LUT; the registers are ORed.
-        """
+    def _winner(self, errors: data.View) -> Value:
+        """The most urgent error of the cycle, as FAULT_LAYOUT."""
         result: Value = Const(0, FAULT_LAYOUT.size)
         before: Value = Const(0, 1)
         for source in ErrorSource:
             error = errors[source.value]
-            kept = Signal(FAULT_LAYOUT, name=f"{source.name.lower()}_kept", reset_less=True)
-            with m.If(error.valid & ~before):
-                m.d.sync += [
-                    kept.code.eq(error.code),
-                    kept.source.eq(source.value),
-                    kept.index.eq(error.index),
-                    kept.address.eq(error.address),
-                ]
-            with m.Else():
-                m.d.sync += kept.eq(0)
+            wins = error.valid & ~before
             before = before | error.valid
-            result = result | kept.as_value()
+            number = Const(source.value, FAULT_LAYOUT["source"].width)
+            address = error.address[: address_bits(source, self.address_width)]
+            code = Value.cast(error.code) & ((1 << CODE_BITS) - 1)
+            fault = Cat(code, number, error.index, address)
+            result = result | Mux(wins, fault, 0)
         return result

@@ -26,7 +26,7 @@ SEGMENT_WRITE_LAYOUT = data.StructLayout(
 
 
 class SegmentTable(wiring.Component):
-    """Base and limit of every segment, in distributed memory.
+    """Base and limit of every segment, in memory.
 
     A unit looks at one segment at a time, so a copy in memory for each unit takes the place of
     eight pairs of registers and a multiplexer as wide as an address.
@@ -41,11 +41,13 @@ class SegmentTable(wiring.Component):
     write : In(SEGMENT_WRITE_LAYOUT)
         Written at the end of the cycle. Contents survive a reset and are undefined before the
         first write.
+    read : In(1)
+        Look up a segment.
     number : In(range(8))
-        The segment looked up.
+        Which.
     base : Out(address_width)
     limit : Out(32)
-        Those of segment ``number``, in the same cycle.
+        Those of segment ``number``, from the cycle after ``read`` to the next ``read``.
     """
 
     def __init__(self, *, address_width: int) -> None:
@@ -53,6 +55,7 @@ class SegmentTable(wiring.Component):
         super().__init__(
             {
                 "write": In(SEGMENT_WRITE_LAYOUT),
+                "read": In(1),
                 "number": In(range(SEGMENT_COUNT)),
                 "base": Out(address_width),
                 "limit": Out(32),
@@ -65,13 +68,19 @@ class SegmentTable(wiring.Component):
         if self.address_width > 32:
             parts.append(("base_high", self.base[32:]))
         for name, output in parts:
-            storage = memory.Memory(shape=len(output), depth=SEGMENT_COUNT, init=[])
+            storage = memory.Memory(
+                shape=len(output),
+                depth=SEGMENT_COUNT,
+                init=[],
+                attrs={"no_rw_check": 1},  # Segments are written while no program runs.
+            )
             m.submodules[name] = storage
-            write, read = storage.write_port(), storage.read_port(domain="comb")
+            write, read = storage.write_port(), storage.read_port()
             m.d.comb += [
                 write.en.eq(self.write[name]),
                 write.addr.eq(self.write.number),
                 write.data.eq(self.write.data),
+                read.en.eq(self.read),
                 read.addr.eq(self.number),
                 output.eq(read.data),
             ]

@@ -79,19 +79,20 @@ class TransferSetup(wiring.Component):
             is_sync.eq(fields.opcode == Opcode.SYNC.value),
             last_byte.eq(fields.bytes if biased else Mux(fields.bytes == 0, 0, fields.bytes - 1)),
             segments.write.eq(self.segment_write),
+            segments.read.eq(take),
             segments.number.eq(fields.segment),
             word_count.start.eq(take),
             word_count.last_byte.eq(last_byte),
             word_count.memory.eq(fields.memory),
             self.o.valid.eq(valid & (word_count.done | held.sync)),
             self.o.payload.eq(held),
+            self.o.payload.base.eq(segments.base),
+            self.o.payload.limit.eq(segments.limit),
             self.o.payload.transfer.last_word.eq(word_count.last_word),
             self.o.payload.transfer.tail.eq(word_count.tail),
         ]
         with m.If(take):
             m.d.sync += [
-                held.base.eq(segments.base),
-                held.limit.eq(segments.limit),
                 held.transfer.memory.eq(fields.memory),
                 held.transfer.word.eq(fields.address),
                 held.transfer.signal.eq(fields.signal),

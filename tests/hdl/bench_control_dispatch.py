@@ -92,7 +92,7 @@ class Bench:
         await self.send([(word, index)])
         for cycle in range(DISPATCH_LATENCY + 2):
             found = bool(self.items or self.errors)
-            assert found == (cycle >= DISPATCH_LATENCY - 1), cycle
+            assert found == (cycle >= DISPATCH_LATENCY), cycle
             await cycles(self.dut)
         assert len(self.items) + len(self.errors) == 1, (hex(word), self.items, self.errors)
         if self.errors:

@@ -5,14 +5,20 @@ import cocotb
 from cocotb.triggers import FallingEdge, ReadOnly
 
 from weft.hdl.bus import ERROR_LAYOUT
-from weft.hdl.control.supervisor import FAULT_LAYOUT, REPORTERS, STATUS_LAYOUT
+from weft.hdl.control.supervisor import FAULT_LAYOUT, REPORTERS, STATUS_LAYOUT, address_bits
 from weft.hdl.isa import ErrorCode, ErrorSource
 from weft.sim.bench.payload import Codec
-from weft.sim.bench.runner import bench_random
+from weft.sim.bench.runner import bench_parameters, bench_random
 from weft.sim.bench.streams import cycles, reset, start_clock
 
 ERROR_BITS = Codec(ERROR_LAYOUT).width
 NO_FAULT = {"code": ErrorCode.NONE, "source": 0, "index": 0, "address": 0}
+
+
+def address_of(source):
+    """An address with the highest bit that the source's can have."""
+    bits = address_bits(source, bench_parameters()["address_width"])
+    return (1 << bits >> 1) | (source.value & ((1 << bits) - 1))
 
 
 class Bench:
@@ -63,7 +69,7 @@ class Bench:
                 "valid": 1,
                 "code": ErrorCode.MEMORY_RANGE,
                 "index": 100 + source.value,
-                "address": 7 << 60 | source.value,
+                "address": address_of(source),
                 **values,
             }
             word |= Codec(ERROR_LAYOUT).pack(error) << source.value * ERROR_BITS
@@ -89,7 +95,7 @@ def fault_of(source):
         "code": ErrorCode.MEMORY_RANGE,
         "source": source.value,
         "index": 100 + source.value,
-        "address": 7 << 60 | source.value,
+        "address": address_of(source),
     }
 
 

@@ -12,10 +12,11 @@ from weft.sim.bench.runner import run_bench
 
 def test_supervisor(simulator):
     result = run_bench(
-        Supervisor(),
+        Supervisor(address_width=40),
         name="supervisor",
         test_module="bench_control_supervisor",
         simulator=simulator,
+        parameters={"address_width": 40},
     )
     assert result.tests == 9
 
