@@ -24,9 +24,9 @@ EXCLUDED = ("top", "device", "package", "speed")
 
 
 def synthesize_board(
-    output: Output, name: str, config: Config, seeds: int, directory: Path | None
+    output: Output, name: str, memory: str, config: Config, seeds: int, directory: Path | None
 ) -> dict[str, Any]:
-    """Build the board called ``name``; returns what ``--json`` prints."""
+    """Build the board called ``name`` with one of its memories; returns what ``--json`` prints."""
     from ._synth_report import synthesis_page
     from .synth import figures, print_figures
 
@@ -35,7 +35,7 @@ def synthesize_board(
             raise click.UsageError(f"--board and --{option} exclude each other")
     if directory is None:
         raise click.UsageError("--board needs -o, the directory for the bitstream")
-    board = board_named(name)
+    board = board_named(name).with_memory(memory)
     chosen = board_config(board, config)
     began = time.perf_counter()
     title = f"{board.title}, {chosen.rows} x {chosen.cols}"
@@ -48,6 +48,7 @@ def synthesize_board(
     values = {
         "top": "board",
         "board": board.name,
+        "memory": board.memory,
         "family": board.family,
         **dataclasses.asdict(board.part),
         **figures(build.synthesis, build.config),
