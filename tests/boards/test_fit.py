@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Estimates of what fits a board, and `weft fit --board`."""
 
+import importlib.util
 import json
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +73,24 @@ def test_the_largest_fit_and_one_more_row_does_not(name):
         # More lanes or fewer may come with the next size, so only their equal is compared.
         if beyond.lanes >= config.lanes:
             assert not estimate(board, beyond).fits
+
+
+def test_the_table_is_that_of_the_syntheses():
+    root = Path(__file__).resolve().parents[2]
+    specification = importlib.util.spec_from_file_location(
+        "bench_fit", root / "scripts" / "bench_fit.py"
+    )
+    bench = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(bench)
+    text = (root / "docs" / "fpga.md").read_text(encoding="utf-8")
+    assert f"{bench.BEGIN}{bench.table()}{bench.END}" in text
+
+
+def test_a_family_without_syntheses(monkeypatch, capfd):
+    monkeypatch.setattr("weft.boards.fit.load_models", dict)
+    assert main(["fit", "--board", "icebreaker", "--json"]) == 1
+    message = json.loads(capfd.readouterr().out)["error"]["message"]
+    assert "there are no syntheses of family ice40" in message
 
 
 def test_command(capfd):
