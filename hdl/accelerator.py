@@ -117,6 +117,7 @@ class Accelerator(wiring.Component):
             data_width=config.partial_sum_width,
             lanes=config.lanes,
             slots=config.accumulator_slots,
+            family=config.family,
         )
         load, matmul, store = LoadUnit(config), MatmulUnit(config), StoreUnit(config)
         parts: dict[str, Any] = {

@@ -38,6 +38,12 @@ FAMILIES = ("generic", "ecp5", "ice40", "gowin", "nexus", "xilinx7")
 PARAMETER_LANE_BYTES = 12
 """Bytes of one channel's parameters: bias int32, multiplier int32 (or scale float32), shifts."""
 
+LANE_MULTIPLIERS = 4
+"""Multipliers of a lane of the vector unit."""
+
+ALIGNER_MULTIPLIERS = 8
+"""Multipliers that move the bytes of one direction."""
+
 AXI_WIDTHS = (32, 64, 128, 256)
 
 
@@ -243,6 +249,29 @@ class Config:
     def accumulator_bytes(self) -> int:
         """Bytes of one accumulator word as LOAD and STORE see it: int32 per column."""
         return 4 * self.cols
+
+    @property
+    def spare_multipliers(self) -> int | None:
+        """Multipliers beside those of the array and of the vector unit; ``None`` if enough."""
+        if self.multipliers is None:
+            return None
+        return self.multipliers - self.rows * self.cols - LANE_MULTIPLIERS * self.lanes
+
+    @property
+    def multiplying_aligners(self) -> bool:
+        """Whether multipliers move bytes to their lanes: eight for each direction, of up to eight
+        lanes, in a family that has them in blocks, on a device that has some to spare."""
+        spare = self.spare_multipliers
+        enough = spare is None or spare >= 2 * ALIGNER_MULTIPLIERS
+        return self.family == "ecp5" and self.axi_bytes <= 8 and enough
+
+    @property
+    def multiplying_lanes(self) -> bool:
+        """Whether the vector unit shifts by multipliers, as many again as it has without, on a
+        device that has some to spare beside those of `multiplying_aligners`."""
+        needed = LANE_MULTIPLIERS * self.lanes + 2 * ALIGNER_MULTIPLIERS
+        spare = self.spare_multipliers
+        return self.family == "ecp5" and (spare is None or spare >= needed)
 
     @property
     def accumulator_slots(self) -> int:

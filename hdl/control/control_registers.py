@@ -3,18 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..bus import AXI4LiteSignature
-from ..config import SEGMENT_COUNT, Config
+from ..config import Config
 from ..isa import INDEX_WIDTH
 from ..once import Once
-from ..registers import ADDRESS_WIDTH, COUNTERS, Register, register
+from ..registers import (
+    ADDRESS_WIDTH,
+    COUNTER_BASE,
+    COUNTERS,
+    REGISTERS,
+    SEGMENT_BASE,
+    configuration_value,
+    register,
+)
 from ..units.segment_table import SEGMENT_WRITE_LAYOUT
 from .register_map import Kind, RegisterMap, stored_bits
 from .register_port import RegisterPort
@@ -22,14 +29,18 @@ from .supervisor import FAULT_LAYOUT, STATUS_LAYOUT
 
 __all__ = ["ControlRegisters"]
 
+STORED_WORDS = COUNTER_BASE // 4
+"""Words of the memory behind the registers: all below the counters."""
+
 
 class ControlRegisters(wiring.Component):
     """Executes one register access at a time; every register comes from ``REGISTERS``.
 
     Writable registers live twice: in the machine, be it in flip-flops or in the segment tables, and
-    in a small memory from which they are read back. That and the tables are filled with their
-    reset values in the first 32 cycles after reset (accesses wait until then). An access takes
-    eight cycles, a counter's read some more::
+    in a memory from which they are read back, with a word for every address below the counters'.
+    That memory also holds the configuration; it and the tables are filled in the first 128 cycles
+    after reset (accesses wait until then). An access takes eight cycles, a counter's read some
+    more::
 
         accept -> look up -> read -> merge -> check -> commit -> respond
 
@@ -103,12 +114,17 @@ class ControlRegisters(wiring.Component):
         m.submodules.map = entry = Once(RegisterMap(self.config))
         wiring.connect(m, wiring.flipped(self.bus), port.bus)
         access = port.access.payload
-        written, refused = Signal(32), Signal()
-        commit = Signal()
+        word = Signal(32)
+        refused, commit = Signal(), Signal()
         events = Signal(2)
-        old, filled = self._storage(m, entry, written, commit)
-        value = self._value(m, entry, old, events)
-        m.d.comb += [entry.address.eq(access.address), self.counter_number.eq(entry.number)]
+        old, filled = self._storage(m, access.address, entry, word, commit)
+        value = self._value(m, access.address, entry, old, events)
+        m.d.comb += [
+            entry.address.eq(access.address),
+            self.counter_number.eq(access.address),
+            port.response.payload.data.eq(word),
+            port.response.payload.refused.eq(refused),
+        ]
 
         is_stored = entry.kind == Kind.STORED
         strobes = Cat(bit.replicate(8) for bit in access.strobe)
@@ -117,21 +133,20 @@ class ControlRegisters(wiring.Component):
                 with m.If(port.access.valid & filled):
                     m.next = "READ"
             with m.State("READ"):
-                m.d.sync += port.response.payload.data.eq(value)
+                m.d.sync += word.eq(value)
                 m.next = "MERGE"
                 with m.If((entry.kind == Kind.COUNTER) & ~access.write):
                     m.d.comb += self.counter_request.eq(1)
-                    with m.If(self.counter_valid):
-                        m.d.sync += port.response.payload.data.eq(self.counter_value)
-                    with m.Else():
+                    with m.If(~self.counter_valid):
                         m.next = "READ"
             with m.State("MERGE"):
-                kept = Mux(is_stored, port.response.payload.data & ~strobes, 0)
-                writable = Mux(is_stored, entry.bits, 0xFFFF_FFFF)
-                m.d.sync += written.eq(kept | (access.data & strobes & writable))
+                with m.If(access.write):
+                    kept = Mux(is_stored, word & ~strobes, 0)
+                    writable = Mux(is_stored, entry.bits, 0xFFFF_FFFF)
+                    m.d.sync += word.eq(kept | (access.data & strobes & writable))
                 m.next = "CHECK"
             with m.State("CHECK"):
-                m.d.sync += refused.eq(self._refused(entry, access.write, written))
+                m.d.sync += refused.eq(self._refused(entry, access.write, word))
                 m.next = "COMMIT"
             with m.State("COMMIT"):
                 m.d.comb += [
@@ -140,37 +155,46 @@ class ControlRegisters(wiring.Component):
                     port.response.valid.eq(1),
                 ]
                 m.next = "REST"
-        m.d.comb += port.response.payload.refused.eq(refused)
-        self._act(m, entry, written, commit, events)
+        self._act(m, entry, word, commit, events)
         return m
 
     def _storage(
-        self, m: Module, entry: RegisterMap, written: Signal, commit: Signal
+        self, m: Module, address: Value, entry: RegisterMap, word: Signal, commit: Signal
     ) -> tuple[Value, Value]:
-        """The registers that hold what the host wrote; returns the one addressed, and ready."""
-        items = RegisterMap.of_kind(Kind.STORED)
-        m.submodules.storage = storage = memory.Memory(shape=32, depth=len(items), init=[])
-        read_port, write_port = storage.read_port(domain="comb"), storage.write_port()
-        filling = Signal(range(len(items) + 1))
+        """The configuration and what the host wrote; returns the word addressed a cycle before,
+        and whether the memory is filled."""
+        m.submodules.storage = storage = memory.Memory(
+            shape=32,
+            depth=STORED_WORDS,
+            init=[],
+            attrs={"no_rw_check": 1},  # An access does not read what it writes.
+        )
+        read_port, write_port = storage.read_port(), storage.write_port()
+        filling = Signal(range(STORED_WORDS + 1))
         filled = Signal()
         store = commit & (entry.kind == Kind.STORED)
-        m.d.comb += read_port.addr.eq(entry.number)
+        m.d.comb += [
+            filled.eq(filling[-1]),
+            read_port.en.eq(1),
+            read_port.addr.eq(address),
+            write_port.en.eq(store | ~filled),
+        ]
         with m.If(filled):
-            m.d.comb += [
-                write_port.addr.eq(entry.number),
-                write_port.data.eq(written),
-                write_port.en.eq(store),
-            ]
+            m.d.comb += [write_port.addr.eq(address), write_port.data.eq(word)]
         with m.Else():
-            m.d.sync += [filling.eq(filling + 1), filled.eq(filling == len(items) - 1)]
-            m.d.comb += [write_port.addr.eq(filling), write_port.en.eq(1)]
+            m.d.sync += filling.eq(filling + 1)
+            m.d.comb += write_port.addr.eq(filling)
             with m.Switch(filling):
-                for number, item in enumerate(items):
-                    with m.Case(number):
-                        m.d.comb += write_port.data.eq(item.reset)
+                for item in REGISTERS:
+                    first = item.reset
+                    if item.constant:
+                        first = configuration_value(item, self.config)
+                    if first:
+                        with m.Case(item.offset // 4):
+                            m.d.comb += write_port.data.eq(first)
 
-        self._write_segments(m, items, write_port)
-        for number, item in enumerate(items):
+        self._write_segments(m, write_port)
+        for item in RegisterMap.of_kind(Kind.STORED):
             target = self._output(item.name)
             if target is None:
                 continue
@@ -178,25 +202,20 @@ class ControlRegisters(wiring.Component):
                 stored_bits(item, self.config).bit_length(), init=item.reset, name=item.name.lower()
             )
             m.d.comb += target.eq(copy)
-            with m.If(store & (entry.number == number)):
-                m.d.sync += copy.eq(written)
+            with m.If(store & (write_port.addr == item.offset // 4)):
+                m.d.sync += copy.eq(word)
         return read_port.data, filled
 
-    def _write_segments(self, m: Module, items: Sequence[Register], write_port: Any) -> None:
-        """Every write of a segment's register also goes to the tables, a cycle later."""
-        names = {item.name: number for number, item in enumerate(items)}
-        m.d.sync += [
-            *(self.segment_write[part].eq(0) for part in ("base_low", "base_high", "limit")),
+    def _write_segments(self, m: Module, write_port: Any) -> None:
+        """Every write of a segment's register also goes to the tables."""
+        base = SEGMENT_BASE // 4
+        m.d.comb += [
             self.segment_write.data.eq(write_port.data),
+            self.segment_write.number.eq(write_port.addr[2:5]),
         ]
-        with m.Switch(write_port.addr):
-            for segment in range(SEGMENT_COUNT):
-                for part in ("base_low", "base_high", "limit"):
-                    with m.Case(names[f"SEGMENT{segment}_{part.upper()}"]):
-                        m.d.sync += [
-                            self.segment_write[part].eq(write_port.en),
-                            self.segment_write.number.eq(segment),
-                        ]
+        for place, part in enumerate(("base_low", "base_high", "limit")):
+            chosen = (write_port.addr >= base) & (write_port.addr[:2] == place)
+            m.d.comb += self.segment_write[part].eq(write_port.en & chosen)
 
     def _output(self, name: str) -> Value | None:
         """The part of the outputs that a stored register drives."""
@@ -209,8 +228,10 @@ class ControlRegisters(wiring.Component):
         }
         return outputs.get(name)
 
-    def _value(self, m: Module, entry: RegisterMap, old: Value, events: Signal) -> Signal:
-        """What the addressed register reads as, counters aside."""
+    def _value(
+        self, m: Module, address: Value, entry: RegisterMap, old: Value, events: Signal
+    ) -> Value:
+        """What the addressed register reads as."""
         fault = self.fault
         sources = {
             "STATUS": self.status.as_value(),
@@ -219,24 +240,25 @@ class ControlRegisters(wiring.Component):
             "ERROR_ADDRESS_LOW": fault.address[:32],
             "ERROR_ADDRESS_HIGH": fault.address[32:],
         }
-        value = Signal(32)
-        with m.Switch(entry.kind):
-            with m.Case(Kind.CONSTANT):
-                m.d.comb += value.eq(entry.bits)
-            with m.Case(Kind.STORED):
-                m.d.comb += value.eq(old)
-            with m.Case(Kind.EVENTS):
-                m.d.comb += value.eq(events)
-            with m.Case(Kind.STATUS):
-                with m.Switch(entry.number):
-                    for number, item in enumerate(RegisterMap.of_kind(Kind.STATUS)):
-                        with m.Case(number):
-                            m.d.comb += value.eq(sources[item.name])
+        remembered = (entry.kind == Kind.CONSTANT) | (entry.kind == Kind.STORED)
+        choices = [
+            (remembered, old),
+            (entry.kind == Kind.EVENTS, events),
+            (entry.kind == Kind.COUNTER, self.counter_value),
+        ]
+        for item in RegisterMap.of_kind(Kind.STATUS):
+            matches = address[:4] == item.offset // 4 % 16
+            choices.append(((entry.kind == Kind.STATUS) & matches, sources[item.name]))
+        value: Value = Const(0, 32)
+        for number, (condition, choice) in enumerate(choices):
+            chosen = Signal(name=f"chosen_{number}")
+            m.d.comb += chosen.eq(condition)
+            value = value | Mux(chosen, choice, 0)
         return value
 
-    def _refused(self, entry: RegisterMap, write: Value, written: Signal) -> Value:
+    def _refused(self, entry: RegisterMap, write: Value, word: Signal) -> Value:
         """Whether the access gets SLVERR."""
-        start, soft_reset = (written[_bit("CONTROL", name)] for name in ("START", "SOFT_RESET"))
+        start, soft_reset = (word[_bit("CONTROL", name)] for name in ("START", "SOFT_RESET"))
         writable = (
             (entry.kind == Kind.STORED) & ~(entry.locked & self.status.running)
             | (entry.kind == Kind.CONTROL) & ~(start & (soft_reset | ~self.startable))
@@ -245,19 +267,19 @@ class ControlRegisters(wiring.Component):
         return (entry.kind == Kind.NONE) | (write & ~writable)
 
     def _act(
-        self, m: Module, entry: RegisterMap, written: Signal, commit: Signal, events: Signal
+        self, m: Module, entry: RegisterMap, word: Signal, commit: Signal, events: Signal
     ) -> None:
         """Commands, events and the interrupt."""
         command = commit & (entry.kind == Kind.CONTROL)
-        cleared = Mux(commit & (entry.kind == Kind.EVENTS), written, 0)
+        cleared = Mux(commit & (entry.kind == Kind.EVENTS), word, 0)
         happened = Signal(2)
         m.d.comb += [
             happened[_bit("IRQ_STATUS", "DONE")].eq(self.done_event),
             happened[_bit("IRQ_STATUS", "ERROR")].eq(self.error_event),
         ]
         m.d.sync += [
-            self.start.eq(command & written[_bit("CONTROL", "START")]),
-            self.soft_reset.eq(command & written[_bit("CONTROL", "SOFT_RESET")]),
+            self.start.eq(command & word[_bit("CONTROL", "START")]),
+            self.soft_reset.eq(command & word[_bit("CONTROL", "SOFT_RESET")]),
             events.eq(Mux(self.clear_events, 0, (events & ~cleared) | happened)),
             self.irq.eq((events & self._irq_enable).any()),
         ]

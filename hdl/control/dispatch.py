@@ -1,95 +1,196 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In-order dispatch: checks each instruction and hands it to its unit's queue."""
+"""In-order dispatch: checks each instruction as its words pass to its unit's queue."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..bus import COMMAND_LAYOUT, ERROR_LAYOUT
-from ..isa import ErrorCode
+from ..bus import ERROR_LAYOUT
+from ..isa import FORMATS, INSTRUCTION_WIDTH, ErrorCode, Opcode, Unit
+from .instruction_word import word_layout, words_of_instruction
 from .legality import InstructionRules
 
-__all__ = ["Dispatch"]
+__all__ = ["DISPATCH_LATENCY", "Dispatch", "write_layout"]
+
+DISPATCH_LATENCY = 2
+"""Cycles from the last word of an instruction to its ``commit``."""
+
+
+def write_layout(data_width: int, units: int) -> data.StructLayout:
+    """A word on its way into a queue: the queue's number, and whether it is an instruction's
+    last."""
+    return data.StructLayout(
+        {"word": word_layout(data_width), "unit": range(units), "last": unsigned(1)}
+    )
 
 
 class Dispatch(wiring.Component):
-    """Sends every legal instruction to its unit, in program order.
+    """Sends every legal instruction to its unit's queue, in program order, a word a cycle.
 
-    The instruction waits on ``i`` while the result of its legality check is registered; it moves
-    on in the next cycle, or when its queue has room. One instruction every two cycles.
+    Words go into the queue's memory before the instruction's legality is known; only ``commit``
+    makes an instruction of them. Where SYNC names its unit in the second word, the first waits for
+    it. The words of an instruction may come with any gaps.
 
     Parameters
     ----------
     rules : InstructionRules
         What is legal.
+    data_width : int
+        Bits of a word.
 
     Members
     -------
-    i : In(stream of COMMAND_LAYOUT)
+    i : In(stream of word_layout(data_width), always ready)
         The program.
-    load, matmul, vector, store : Out(stream of COMMAND_LAYOUT)
-        To the queues; ``vector`` only where the rules know the unit.
+    o : Out(stream of write_layout(data_width, units), always ready)
+        To the queues, which are numbered in the order of ``rules.units()``.
+    commit : Out(units)
+        One bit for a cycle, ``DISPATCH_LATENCY`` cycles after the last word of an instruction on
+        ``i``: it is legal and all of it is in that queue.
     error : Out(ERROR_LAYOUT)
-        ILLEGAL_INSTRUCTION or NOT_CONFIGURED, one cycle after the check. The instruction stays
-        on ``i``: nothing behind it is dispatched until a reset.
+        ILLEGAL_INSTRUCTION or NOT_CONFIGURED, when the instruction would have been committed.
+        Neither it nor anything behind it is committed until a reset.
     halt : In(1)
-        Dispatch nothing.
-    dispatched : Out(1)
-        An instruction goes to its queue in this cycle.
+        Commit nothing.
     """
 
-    def __init__(self, *, rules: InstructionRules) -> None:
+    def __init__(self, *, rules: InstructionRules, data_width: int) -> None:
         self.rules = rules
+        self.data_width = data_width
+        units = len(rules.units())
         super().__init__(
             {
-                "i": In(stream.Signature(COMMAND_LAYOUT)),
-                **{
-                    unit.name.lower(): Out(stream.Signature(COMMAND_LAYOUT))
-                    for unit in rules.units()
-                },
+                "i": In(stream.Signature(word_layout(data_width), always_ready=True)),
+                "o": Out(stream.Signature(write_layout(data_width, units), always_ready=True)),
+                "commit": Out(units),
                 "error": Out(ERROR_LAYOUT),
                 "halt": In(1),
-                "dispatched": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        instruction = self.i.payload.instruction
-        broken = self.rules.broken(instruction)
-        illegal = broken[ErrorCode.ILLEGAL_INSTRUCTION]
-        missing = broken[ErrorCode.NOT_CONFIGURED]
-        failed = Signal()
-        code = Signal(ErrorCode)
+        width, words = self.data_width, words_of_instruction(self.data_width)
+        word = Signal(word_layout(width))
+        pending, last = Signal(), Signal()
+        m.d.comb += last.eq(word.position == words - 1)
+        with m.If(self.i.valid):
+            m.d.sync += word.eq(self.i.payload)
+
+        # SYNC names its unit behind its header: in the first word, or in the one that comes.
+        sync = FORMATS[Opcode.SYNC].layout
+        start = sync["unit"].offset
+        ahead = start >= width
+        passing = Signal()
+        if ahead:
+            named = self.i.payload.data[start - width :][: sync["unit"].width]
+            m.d.comb += passing.eq(pending & (self.i.valid | last))
+            m.d.sync += pending.eq(self.i.valid | (pending & ~passing))
+        else:
+            named = word.data[start:][: sync["unit"].width]
+            m.d.comb += passing.eq(pending)
+            m.d.sync += pending.eq(self.i.valid)
+
+        matches = self._matches(m, word, passing)
+        chosen, held = (Signal(len(self.rules.units()), name=n) for n in ("chosen", "held"))
+        first = word.position == 0
+        m.d.comb += chosen.eq(
+            Mux(first, Cat(self._goes_to(matches, named, u) for u in self.rules.units()), held)
+        )
+        number = Signal(range(len(chosen)))
+        for index in range(len(chosen)):
+            with m.If(chosen[index]):
+                m.d.comb += number.eq(index)
+        with m.If(passing):
+            m.d.sync += held.eq(chosen)
         m.d.comb += [
+            self.o.valid.eq(passing),
+            self.o.payload.word.eq(word),
+            self.o.payload.unit.eq(number),
+            self.o.payload.last.eq(last),
+        ]
+        self._conclude(m, word, passing, last, matches, chosen)
+        return m
+
+    @staticmethod
+    def _goes_to(matches: dict[Opcode, Value], named: Value, unit: Unit) -> Value:
+        """Whether an instruction belongs into the queue of ``unit``, if it is legal."""
+        return matches[Opcode[unit.name]] | (matches[Opcode.SYNC] & (named == unit.value))
+
+    @staticmethod
+    def _matches(m: Module, word: data.View, passing: Signal) -> dict[Opcode, Value]:
+        """Whether the instruction that passes is of each opcode."""
+        result: dict[Opcode, Value] = {}
+        for opcode in FORMATS:
+            kept = Signal(name=f"is_{opcode.name.lower()}")
+            now = Mux(word.position == 0, word.data[:8] == opcode.value, kept)
+            with m.If(passing):
+                m.d.sync += kept.eq(now)
+            result[opcode] = now
+        return result
+
+    def _conclude(
+        self,
+        m: Module,
+        word: data.View,
+        passing: Signal,
+        last: Signal,
+        matches: dict[Opcode, Value],
+        chosen: Signal,
+    ) -> None:
+        """Whether the instruction was legal, in the cycle after its last word."""
+        width = self.data_width
+        # Bits that are set though they have to be zero.
+        wrong, wrong_before = Signal(), Signal()
+        zero = Signal(width)
+        for position in range(words_of_instruction(width)):
+            with m.If(word.position == position):
+                for form in FORMATS.values():
+                    mask = InstructionRules.zero_mask(form) >> position * width
+                    with m.If(matches[form.opcode]):
+                        m.d.comb += zero.eq(mask & ((1 << width) - 1))
+        m.d.comb += wrong.eq(
+            (word.data & zero).any() | (wrong_before & (word.position != 0))
+        )
+        with m.If(passing):
+            m.d.sync += wrong_before.eq(wrong)
+
+        # Of the words before the last, the bits that rules look at.
+        bits: list[Value] = []
+        for bit in range(INSTRUCTION_WIDTH):
+            value: Value = Const(0, 1)
+            if self.rules.examined_mask >> bit & 1:
+                value = word.data[bit % width]
+                if bit < INSTRUCTION_WIDTH - width:
+                    kept = Signal(name=f"bit_{bit}")
+                    with m.If(passing & (word.position == bit // width)):
+                        m.d.sync += kept.eq(value)
+                    value = kept
+            bits.append(value)
+        broken = self.rules.broken(Cat(bits), matches)
+        illegal = wrong | broken[ErrorCode.ILLEGAL_INSTRUCTION]
+        refused, failed = Signal(), Signal()
+        code, index = Signal(ErrorCode), Signal.like(word.index)
+        ends, passed = Signal(), Signal.like(chosen)
+        m.d.comb += [
+            ends.eq(passing & last & ~refused),
+            self.commit.eq(Mux(self.halt, 0, passed)),
             self.error.valid.eq(failed),
             self.error.code.eq(code),
-            self.error.index.eq(self.i.payload.index),
+            self.error.index.eq(index),
         ]
-
-        chosen = {unit: Signal(name=f"to_{unit.name.lower()}") for unit in self.rules.units()}
-        checking, refused = Signal(), Signal()
-        m.d.comb += checking.eq(self.i.valid & ~refused & ~Cat(chosen.values()).any())
-        m.d.sync += failed.eq(0)
-        with m.If(checking & (illegal | missing)):
-            m.d.sync += [refused.eq(1), failed.eq(1)]
-            with m.If(illegal):
-                m.d.sync += code.eq(ErrorCode.ILLEGAL_INSTRUCTION)
+        m.d.sync += [passed.eq(0), failed.eq(0)]
+        with m.If(ends):
+            m.d.sync += index.eq(word.index)
+            with m.If(illegal | broken[ErrorCode.NOT_CONFIGURED]):
+                m.d.sync += [
+                    refused.eq(1),
+                    failed.eq(1),
+                    code.eq(
+                        Mux(illegal, ErrorCode.ILLEGAL_INSTRUCTION, ErrorCode.NOT_CONFIGURED)
+                    ),
+                ]
             with m.Else():
-                m.d.sync += code.eq(ErrorCode.NOT_CONFIGURED)
-
-        for unit, to_unit in chosen.items():
-            queue = getattr(self, unit.name.lower())
-            m.d.comb += [
-                queue.payload.eq(self.i.payload),
-                queue.valid.eq(to_unit & ~self.halt),
-            ]
-            with m.If(checking & ~illegal & ~missing):
-                m.d.sync += to_unit.eq(self.rules.goes_to(instruction, unit))
-            with m.If(queue.valid & queue.ready):
-                m.d.sync += to_unit.eq(0)
-                m.d.comb += self.dispatched.eq(1)
-        m.d.comb += self.i.ready.eq(self.dispatched)
-        return m
+                m.d.sync += passed.eq(chosen)

@@ -1,46 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instruction fetch: the program from memory, in order, ahead of dispatch."""
+"""Instruction fetch: the program from memory, in order, ahead of the units."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..bus import AXI_BURST_INCR, COMMAND_LAYOUT, ERROR_LAYOUT, AXI4ReadSignature
-from ..isa import INDEX_WIDTH, INSTRUCTION_BYTES, INSTRUCTION_WIDTH, ErrorCode
-from ..once import Once
-from .instruction_buffer import InstructionBuffer
+from ..bus import AXI_BURST_INCR, ERROR_LAYOUT, AXI4ReadSignature
+from ..isa import INDEX_WIDTH, INSTRUCTION_BYTES, ErrorCode
+from .dispatch import DISPATCH_LATENCY
+from .instruction_word import word_layout, words_of_instruction
 
-__all__ = ["Fetch"]
+__all__ = ["BURSTS_IN_FLIGHT", "Fetch"]
 
 AXI_ID = 1
 """ARID of instruction fetch; data reads use 0."""
 
+BURSTS_IN_FLIGHT = 2
+"""Bursts that are offered or outstanding at most; a power of two."""
+
+MAX_BURST_INSTRUCTIONS = 8
+"""Instructions of the longest burst: enough to hide the latency of memory."""
+
 
 class Fetch(wiring.Component):
-    """Reads a program in bursts and hands out its instructions with their index.
+    """Reads a program in bursts and hands out its words as they come.
 
-    Every burst ends at a multiple of the chunk (half the buffer or ``max_burst_beats``, whichever
-    is less) or at the program's end, hence never crosses 4 KB; it is issued only once the buffer
-    has room for all of it, so ``rready`` is constantly high and instruction beats can never block
+    Every burst ends at a multiple of the chunk (``burst_instructions`` or ``max_burst_beats``,
+    whichever is less) or at the program's end, hence never crosses 4 KB; it is issued only while
+    the queues have ``room``, so ``rready`` is constantly high and instruction beats can never block
     the read data channel for others::
 
-        start -> check -> plan burst -> room? -> AR      R -> InstructionBuffer -> o
+        start -> check -> room? -> AR      R -> o
 
-    ``arvalid`` rises three cycles after ``start``; an instruction is on ``o`` two cycles after
-    its last beat.
+    ``arvalid`` rises three cycles after ``start``.
 
     Parameters
     ----------
     address_width : int
         Bits of an AXI address.
     data_width : int
-        Bits of a beat; divides 256.
+        Bits of a beat and of a word: 32, 64, 128 or 256.
     max_burst_beats : int
         Longest burst. Power of two.
-    depth : int
-        Instructions buffered. Power of two.
+    queue_depth : int
+        Instructions that wait in a queue without keeping others from theirs. Power of two.
 
     Members
     -------
@@ -49,15 +54,18 @@ class Fetch(wiring.Component):
     start : In(1)
         Begin a program; only while none is being fetched.
     program_address : In(64)
-        Byte address of the program; constant from the cycle before ``start`` to ``done``.
+        Byte address of the program; constant from two cycles before ``start`` to ``done``.
     length : In(24)
         Instructions in the program; as constant.
-    o : Out(stream of COMMAND_LAYOUT)
-        Instructions with their index.
+    room : In(1)
+        The queues have room for ``BURSTS_IN_FLIGHT`` bursts beyond the instructions that went
+        to `Dispatch` at least its latency ago.
+    o : Out(stream of word_layout(data_width), always ready)
+        The words of the program, straight from the bus.
     done : Out(1)
-        All instructions of the program have left through ``o``; low in the cycle after ``start``.
+        All words of the program are in the queues; low in the cycle after ``start``.
     error : Out(ERROR_LAYOUT)
-        FETCH_RESPONSE or PROGRAM_ADDRESS. No instruction from the faulting one on is handed out,
+        FETCH_RESPONSE or PROGRAM_ADDRESS. No word from the faulting one on is handed out,
         and only a reset makes the component usable again.
     halt : In(1)
         Issue no further burst; those that are outstanding are received and dropped.
@@ -68,19 +76,20 @@ class Fetch(wiring.Component):
     """
 
     def __init__(
-        self, *, address_width: int, data_width: int, max_burst_beats: int, depth: int = 16
+        self, *, address_width: int, data_width: int, max_burst_beats: int, queue_depth: int
     ) -> None:
         self.address_width = address_width
         self.data_width = data_width
         self.max_burst_beats = max_burst_beats
-        self.depth = depth
+        self.queue_depth = queue_depth
         super().__init__(
             {
                 "axi": Out(AXI4ReadSignature(address_width=address_width, data_width=data_width)),
                 "start": In(1),
                 "program_address": In(64),
                 "length": In(INDEX_WIDTH),
-                "o": Out(stream.Signature(COMMAND_LAYOUT)),
+                "room": In(1),
+                "o": Out(stream.Signature(word_layout(data_width), always_ready=True)),
                 "done": Out(1),
                 "error": Out(ERROR_LAYOUT),
                 "halt": In(1),
@@ -92,29 +101,32 @@ class Fetch(wiring.Component):
     @property
     def instruction_beats(self) -> int:
         """Beats of one instruction."""
-        return INSTRUCTION_WIDTH // self.data_width
+        return words_of_instruction(self.data_width)
 
     @property
     def chunk_beats(self) -> int:
         """Beats of the longest burst; bursts end at multiples of it."""
-        return min(self.max_burst_beats, self.depth // 2 * self.instruction_beats)
+        instructions = min(self.queue_depth, MAX_BURST_INSTRUCTIONS)
+        return min(self.max_burst_beats, instructions * self.instruction_beats)
+
+    @property
+    def burst_instructions(self) -> int:
+        """Instructions that a burst touches at most."""
+        return max(1, self.chunk_beats // self.instruction_beats)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         axi = self.axi
-        checking, misplaced = Signal(), Signal()
-        self._check_address(m, misplaced)
-        offered = self._request(m, checking, misplaced)
-        self._receive(m, checking & misplaced)
-        self._count(m, checking & ~misplaced)
-        m.d.comb += [
-            self.progress.eq((axi.arvalid & axi.arready) | (axi.rvalid & axi.rready)),
-            self.idle.eq(~offered),
-        ]
+        checking, misplaced, failed = Signal(), Signal(), Signal()
+        end = self._check_address(m, misplaced)
+        self._request(m, checking, misplaced, failed, end)
+        self._receive(m, checking & misplaced, failed)
+        m.d.comb += self.progress.eq((axi.arvalid & axi.arready) | (axi.rvalid & axi.rready))
         return m
 
-    def _check_address(self, m: Module, misplaced: Signal) -> None:
-        """Whether the program is misaligned or passes the address space, two cycles later."""
+    def _check_address(self, m: Module, misplaced: Signal) -> Value:
+        """Whether the program is misaligned or passes the address space, two cycles later;
+        returns where it ends, in beats."""
         shift = INSTRUCTION_BYTES.bit_length() - 1
         width = self.address_width - shift
         end = Signal(width + 1)
@@ -125,130 +137,120 @@ class Fetch(wiring.Component):
             outside.eq(low.any() | high.any()),
             misplaced.eq(outside | (end[width] & end[:width].any())),
         ]
+        return end << (self.instruction_beats.bit_length() - 1)
 
-    def _request(self, m: Module, checking: Signal, misplaced: Signal) -> Value:
-        """The address channel; returns whether a burst is offered or outstanding."""
-        axi, chunk, beats = self.axi, self.chunk_beats, self.instruction_beats
+    def _request(
+        self, m: Module, checking: Signal, misplaced: Signal, failed: Signal, end: Value
+    ) -> None:
+        """The address channel."""
+        axi = self.axi
         shift = (self.data_width // 8).bit_length() - 1
-        address = Signal(self.address_width - shift)
-        remaining = Signal(INDEX_WIDTH + (beats - 1).bit_length())
+        split = self.chunk_beats.bit_length() - 1
+        # Where the next burst starts: a chunk, and a beat in it, which only the first has.
+        beat = Signal(split) if split else Const(0, 0)
+        chunk = Signal(self.address_width - shift - split + 1)
+        in_last_chunk, complete = Signal(), Signal()
         m.d.comb += [
             axi.arid.eq(AXI_ID),
             axi.arsize.eq(shift),
             axi.arburst.eq(AXI_BURST_INCR),
+            in_last_chunk.eq(chunk == end[split:]),
+            complete.eq(in_last_chunk & (beat == end[:split]) if split else in_last_chunk),
         ]
 
-        # Beats to the end of the chunk or of the program, a cycle after address and remaining.
-        to_boundary = Signal(range(chunk + 1))
-        burst = Signal(range(chunk + 1))
-        m.d.comb += to_boundary.eq(chunk - address[: (chunk - 1).bit_length()])
-        few = remaining[len(to_boundary) :] == 0
-        m.d.sync += burst.eq(
-            Mux(few & (remaining[: len(to_boundary)] < to_boundary), remaining, to_boundary)
-        )
-
-        room = Signal(range(self.depth * beats + 1), init=self.depth * beats)
-        outstanding = Signal(range(self.depth * beats + 1))
-        issue, taken = Signal(), Signal()
+        in_flight = Signal(range(BURSTS_IN_FLIGHT + 1))
+        issue, taken, active = Signal(), Signal(), Signal()
         m.d.sync += [
-            taken.eq(self.o.valid & self.o.ready),
-            room.eq(room + Mux(taken, beats, 0) - Mux(issue, burst, 0)),
-            outstanding.eq(outstanding + Mux(issue, burst, 0) - (axi.rvalid & axi.rready)),
+            in_flight.eq(in_flight + issue - taken),
+            self.done.eq(active & ~in_flight.any() & ~failed),
         ]
-
         with m.FSM():
             with m.State("REST"):
                 with m.If(self.start):
                     m.d.sync += [
-                        address.eq(self.program_address[shift:]),
-                        remaining.eq(self.length * beats),
+                        chunk.eq(self.program_address[shift + split : self.address_width]),
+                        active.eq(0),
+                        self.done.eq(0),
                     ]
+                    if split:
+                        m.d.sync += beat.eq(self.program_address[shift:])
                     m.next = "CHECK"
             with m.State("CHECK"):
                 m.d.comb += checking.eq(1)
-                with m.If(misplaced | (remaining == 0)):
+                with m.If(misplaced):
                     m.next = "REST"
                 with m.Else():
                     m.next = "PLAN"
             with m.State("PLAN"):
+                if split:  # One less than the beats to the end of the chunk or of the program.
+                    to_end = Mux(in_last_chunk, end[:split], 0) + ~beat
+                    m.d.sync += axi.arlen.eq(to_end[:split])
                 with m.If(self.halt):
                     m.next = "REST"
-                with m.Elif(room >= burst):
+                with m.Elif(complete):
+                    m.d.sync += active.eq(1)
+                    m.next = "REST"
+                with m.Elif(self.room & ~in_flight[-1]):
                     m.d.comb += issue.eq(1)
-                    m.d.sync += [
-                        axi.arvalid.eq(1),
-                        axi.araddr.eq(address << shift),
-                        axi.arlen.eq(burst - 1),
-                        address.eq(address + burst),
-                        remaining.eq(remaining - burst),
-                    ]
+                    m.d.sync += axi.arvalid.eq(1)
                     m.next = "OFFER"
             with m.State("OFFER"):
                 with m.If(axi.arready):
-                    m.d.sync += axi.arvalid.eq(0)
-                    with m.If(remaining == 0):
+                    m.d.sync += [axi.arvalid.eq(0), chunk.eq(chunk + 1)]
+                    if split:
+                        m.d.sync += beat.eq(0)
+                    with m.If(in_last_chunk):
+                        m.d.sync += active.eq(1)
                         m.next = "REST"
                     with m.Else():
                         m.next = "PLAN"
-        return axi.arvalid | (outstanding != 0)
+        m.d.comb += axi.araddr.eq(Cat(beat, chunk) << shift)
+        m.d.comb += self.idle.eq(~in_flight.any())
 
-    def _receive(self, m: Module, refuse: Value) -> None:
-        """The data channel into the buffer, and the errors."""
-        axi, error = self.axi, self.error
-        m.submodules.buffer = buffer = Once(
-            InstructionBuffer(data_width=self.data_width, depth=self.depth)
-        )
-        failed = Signal()
-        bad = axi.rvalid & axi.rresp[1] & ~failed
+        # A burst counts until its last word is in its queue.
+        over = axi.rvalid & axi.rlast
+        for _ in range(DISPATCH_LATENCY):
+            following = Signal()
+            m.d.sync += following.eq(over)
+            over = following
+        m.d.comb += taken.eq(over)
+
+    def _receive(self, m: Module, refuse: Value, failed: Signal) -> None:
+        """The data channel, and the errors. Sets ``failed`` after a bad beat."""
+        axi, error, payload = self.axi, self.error, self.o.payload
+        # The beat that comes next, counted from the program's first, and the first of its burst:
+        # both stay where a bad beat came.
+        place = (self.instruction_beats - 1).bit_length()
+        beat = Signal(INDEX_WIDTH + place)
+        first_beat = Signal.like(beat)
+        inside, bad = Signal(), Signal()
         m.d.comb += [
+            bad.eq(axi.rvalid & axi.rresp[1] & ~failed),
             axi.rready.eq(1),
-            buffer.write.eq(axi.rvalid & ~axi.rresp[1] & ~failed),
-            buffer.data.eq(axi.rdata),
-            self.o.payload.instruction.eq(buffer.o.payload),
-            self.o.valid.eq(buffer.o.valid),
-            buffer.o.ready.eq(self.o.ready),
+            self.o.valid.eq(axi.rvalid & ~axi.rresp[1] & ~failed),
+            payload.data.eq(axi.rdata),
+            payload.position.eq(beat[:place]),
+            payload.index.eq(beat[place:]),
         ]
-
-        # Where the beat that comes next belongs: its burst's address and its instruction.
-        chunk_shift = (self.chunk_beats * self.data_width // 8).bit_length() - 1
-        chunk_number = Signal(self.address_width - chunk_shift)
-        offset = Signal(chunk_shift)
-        beat_number = Signal(INDEX_WIDTH + (self.instruction_beats - 1).bit_length())
         with m.If(self.start):
-            m.d.sync += [
-                Cat(offset, chunk_number).eq(self.program_address),
-                beat_number.eq(0),
-            ]
-        with m.Elif(axi.rvalid):
-            m.d.sync += beat_number.eq(beat_number + 1)
-            with m.If(axi.rlast):
-                m.d.sync += [chunk_number.eq(chunk_number + 1), offset.eq(0)]
+            m.d.sync += [beat.eq(0), first_beat.eq(0)]
+        with m.Elif(axi.rvalid & ~failed):
+            m.d.sync += inside.eq(~axi.rlast)
+            with m.If(~inside):
+                m.d.sync += first_beat.eq(beat)
+            with m.If(bad):
+                m.d.sync += failed.eq(1)
+            with m.Else():
+                m.d.sync += beat.eq(beat + 1)
 
+        # With a refused program no beat has come, with another its address is legal: one sum is
+        # the address of either error.
+        shift = (self.data_width // 8).bit_length() - 1
+        low, high = self.program_address[:shift], self.program_address[self.address_width :]
+        start = self.program_address[shift : self.address_width] + first_beat
         m.d.sync += error.valid.eq(bad | refuse)
-        with m.If(refuse):
-            m.d.sync += [
-                error.code.eq(ErrorCode.PROGRAM_ADDRESS),
-                error.index.eq(0),
-                error.address.eq(self.program_address),
-            ]
-        with m.Elif(bad):
-            m.d.sync += [
-                failed.eq(1),
-                error.code.eq(ErrorCode.FETCH_RESPONSE),
-                error.index.eq(beat_number >> (self.instruction_beats - 1).bit_length()),
-                error.address.eq(Cat(offset, chunk_number)),
-            ]
-
-    def _count(self, m: Module, accept: Value) -> None:
-        """The index of the instruction on ``o``, and the end of the program."""
-        index = Signal(INDEX_WIDTH)
-        active = Signal()
-        m.d.comb += self.o.payload.index.eq(index)
-        with m.If(self.start):
-            m.d.sync += [index.eq(0), active.eq(0), self.done.eq(0)]
-        with m.Else():
-            with m.If(accept):
-                m.d.sync += active.eq(1)
-            with m.If(self.o.valid & self.o.ready):
-                m.d.sync += index.eq(index + 1)
-            m.d.sync += self.done.eq(active & (index == self.length))
+        m.d.comb += [
+            error.code.eq(Mux(failed, ErrorCode.FETCH_RESPONSE, ErrorCode.PROGRAM_ADDRESS)),
+            error.index.eq(payload.index),
+            error.address.eq(Cat(low, start[: self.address_width - shift], high)),
+        ]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 
@@ -232,21 +233,39 @@ class InstructionRules:
                 return code
         return ErrorCode.NONE
 
-    def broken(self, instruction: Value) -> dict[ErrorCode, Value]:
-        """Hardware: per code, whether ``instruction`` breaks a rule of it."""
-        legal_opcode: list[Value] = []
+    @property
+    def examined_mask(self) -> int:
+        """The bits that `broken` looks at."""
+        result = 0
+        names = [(rule.opcode, rule.field) for rule in self.field_rules]
+        names += [
+            (pattern.opcode, name)
+            for pattern in self.pattern_rules
+            for name, mask, _ in pattern.fields
+        ]
+        names += [
+            (Opcode.VECTOR, f"{rule.side}_{what}")
+            for rule in self.element_rules
+            for what in ("element", "memory")
+        ]
+        for opcode, name in names:
+            position = 0
+            for field in FORMATS[opcode].all_fields:
+                if field.name == name:
+                    result |= ((1 << field.width) - 1) << position
+                position += field.width
+        return result
+
+    def broken(
+        self, instruction: Value, matches: Mapping[Opcode, Value]
+    ) -> dict[ErrorCode, Value]:
+        """Hardware: per code, whether ``instruction``, of which only the bits of `examined_mask`
+        count and whose opcode is the one that ``matches``, breaks a rule of it. Bits that have to
+        be zero (`zero_mask`) are not looked at."""
         result: dict[ErrorCode, list[Value]] = {
-            ErrorCode.ILLEGAL_INSTRUCTION: [],
-            ErrorCode.NOT_CONFIGURED: [],
+            ErrorCode.ILLEGAL_INSTRUCTION: [~reduce(operator.or_, matches.values())],
+            ErrorCode.NOT_CONFIGURED: [matches[opcode] for opcode in self.missing_opcodes],
         }
-        for form in FORMATS.values():
-            view = data.View(form.layout, instruction)
-            matches = view.opcode == form.opcode.value
-            legal_opcode.append(matches)
-            wrong = (instruction & Const(self.zero_mask(form), INSTRUCTION_WIDTH)).any()
-            result[ErrorCode.ILLEGAL_INSTRUCTION].append(matches & wrong)
-            if form.opcode in self.missing_opcodes:
-                result[ErrorCode.NOT_CONFIGURED].append(matches)
         for rule in self.field_rules:
             view = data.View(FORMATS[rule.opcode].layout, instruction)
             stored = view[rule.field].as_unsigned()
@@ -256,25 +275,25 @@ class InstructionRules:
                 hit = stored >= rule.first
                 if rule.last < (1 << len(stored)) - 1:
                     hit &= stored <= rule.last
-            result[rule.code].append((view.opcode == rule.opcode.value) & hit)
+            result[rule.code].append(matches[rule.opcode] & hit)
         for pattern in self.pattern_rules:
             view = data.View(FORMATS[pattern.opcode].layout, instruction)
-            terms = [view.opcode == pattern.opcode.value]
-            terms += [
+            terms = [
                 (Value.cast(view[name]) & mask) == value for name, mask, value in pattern.fields
             ]
-            result[ErrorCode.ILLEGAL_INSTRUCTION].append(reduce(operator.and_, terms))
+            result[ErrorCode.ILLEGAL_INSTRUCTION].append(
+                matches[pattern.opcode] & reduce(operator.and_, terms)
+            )
         vector = data.View(FORMATS[Opcode.VECTOR].layout, instruction)
         for element_rule in self.element_rules:
             legal = is_legal_element(
                 vector[f"{element_rule.side}_element"], element_rule.lanes, element_rule.elements
             )
             result[ErrorCode.ILLEGAL_INSTRUCTION].append(
-                (vector.opcode == Opcode.VECTOR.value)
+                matches[Opcode.VECTOR]
                 & (vector[f"{element_rule.side}_memory"] == element_rule.memory)
                 & ~legal
             )
-        result[ErrorCode.ILLEGAL_INSTRUCTION].append(~reduce(operator.or_, legal_opcode))
         return {
             code: reduce(operator.or_, terms) if terms else Const(0, 1)
             for code, terms in result.items()
@@ -283,10 +302,3 @@ class InstructionRules:
     def units(self) -> tuple[Unit, ...]:
         """The execution units of this configuration, in the order of their numbers."""
         return tuple(unit for unit in Unit if unit is not Unit.VECTOR or self.vector)
-
-    @staticmethod
-    def goes_to(instruction: Value, unit: Unit) -> Value:
-        """Hardware: whether a legal ``instruction`` belongs into the queue of ``unit``."""
-        sync = data.View(FORMATS[Opcode.SYNC].layout, instruction)
-        own = sync.opcode == Opcode[unit.name].value
-        return own | ((sync.opcode == Opcode.SYNC.value) & (sync.unit == unit.value))

@@ -15,7 +15,6 @@ from ..registers import (
     REGISTERS,
     Access,
     Register,
-    configuration_value,
 )
 
 __all__ = ["Kind", "RegisterMap", "field_mask", "stored_bits"]
@@ -55,7 +54,7 @@ class RegisterMap(wiring.Component):
     Parameters
     ----------
     config : Config
-        Values of the configuration registers.
+        Decides the writable bits.
 
     Members
     -------
@@ -63,10 +62,8 @@ class RegisterMap(wiring.Component):
         Word address.
     kind : Out(Kind)
         How the register is built; NONE where there is none.
-    number : Out(5)
-        Which of its kind.
     bits : Out(32)
-        A constant's value, a stored register's writable bits.
+        A stored register's writable bits.
     locked : Out(1)
         Not writable while a program runs.
     """
@@ -77,7 +74,6 @@ class RegisterMap(wiring.Component):
             {
                 "address": In(ADDRESS_WIDTH - 2),
                 "kind": Out(Kind),
-                "number": Out(5),
                 "bits": Out(32),
                 "locked": Out(1),
             }
@@ -99,28 +95,17 @@ class RegisterMap(wiring.Component):
 
     @classmethod
     def of_kind(cls, kind: Kind) -> tuple[Register, ...]:
-        """The registers of one kind, in address order: ``number`` counts along it."""
+        """The registers of one kind, in address order."""
         return tuple(item for item in REGISTERS if cls.kind_of(item) is kind)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.d.sync += [
-            self.kind.eq(Kind.NONE),
-            self.number.eq(0),
-            self.bits.eq(0),
-            self.locked.eq(0),
-        ]
+        m.d.sync += [self.kind.eq(Kind.NONE), self.bits.eq(0), self.locked.eq(0)]
         with m.Switch(self.address):
             for kind in Kind:
-                for number, item in enumerate(self.of_kind(kind)):
+                for item in self.of_kind(kind):
                     with m.Case(item.offset // 4):
-                        m.d.sync += [
-                            self.kind.eq(kind),
-                            self.number.eq(number),
-                            self.locked.eq(item.locked),
-                        ]
-                        if kind is Kind.CONSTANT:
-                            m.d.sync += self.bits.eq(configuration_value(item, self.config))
-                        elif kind is Kind.STORED:
+                        m.d.sync += [self.kind.eq(kind), self.locked.eq(item.locked)]
+                        if kind is Kind.STORED:
                             m.d.sync += self.bits.eq(stored_bits(item, self.config))
         return m

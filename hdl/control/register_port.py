@@ -32,7 +32,8 @@ def access_layout(address_width: int) -> data.StructLayout:
 class RegisterPort(wiring.Component):
     """Accepts AW, W and AR in any order, each ahead of its turn, and answers one after the other.
 
-    Every output is registered. Reads and writes that wait at the same time take turns.
+    Every output is registered, if the ``response`` is. Reads and writes that wait at the same time
+    take turns.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ class RegisterPort(wiring.Component):
     access : Out(stream of access_layout(address_width))
         The access to make; the next comes only after the response was taken from ``bus``.
     response : In(stream of RESPONSE_LAYOUT)
-        Its result; always ready.
+        Its result; always ready. The data stay until the next access.
     """
 
     def __init__(self, *, address_width: int) -> None:
@@ -101,13 +102,13 @@ class RegisterPort(wiring.Component):
             access.payload.strobe.eq(Mux(writing, write_strobe, 0)),
         ]
 
+        m.d.comb += bus.rdata.eq(response.payload.data)
         code = Mux(response.payload.refused, AXI_SLVERR, AXI_OKAY)
         with m.If(response.valid):
             with m.If(writing):
                 m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(code)]
             with m.Else():
                 m.d.sync += [bus.rvalid.eq(1), bus.rresp.eq(code)]
-                m.d.sync += bus.rdata.eq(response.payload.data)
         with m.If(bus.bvalid & bus.bready):
             m.d.sync += [bus.bvalid.eq(0), active.eq(0), address_held.eq(0), data_held.eq(0)]
         with m.If(bus.rvalid & bus.rready):

@@ -13,9 +13,9 @@ from ..bus import ERROR_LAYOUT, AXI4ReadSignature, UnitSignature
 from ..isa import INDEX_WIDTH, ErrorSource, Unit
 from ..once import Once
 from .dispatch import Dispatch
-from .fetch import Fetch
+from .fetch import BURSTS_IN_FLIGHT, Fetch
 from .gate import SemaphoreGate
-from .instruction_queue import InstructionQueue
+from .instruction_queues import InstructionQueues
 from .legality import InstructionRules
 from .oldest import OldestInstruction
 from .semaphores import Semaphores
@@ -32,8 +32,10 @@ class Sequencer(wiring.Component):
 
     ::
 
-        Fetch -> Dispatch -> InstructionQueue -> SemaphoreGate -> unit      (one path per unit)
-                                                   ^ Semaphores <- signals of the units
+        Fetch -> Dispatch -> InstructionQueues -> SemaphoreGate -> unit      (a gate per unit)
+                                                    ^ Semaphores <- signals of the units
+
+    Up to the gates, which put them together, instructions pass in words as wide as a beat.
 
     Parameters
     ----------
@@ -42,7 +44,7 @@ class Sequencer(wiring.Component):
     address_width, data_width, max_burst_beats : int
         Of the AXI port.
     queue_depth : int
-        Instructions in a unit's queue.
+        Instructions that wait for a unit without keeping others from theirs.
 
     Members
     -------
@@ -74,7 +76,7 @@ class Sequencer(wiring.Component):
         Of the instructions in gates and units, the least index: of each unit that in its gate,
         else the last one it took if it is not idle.
     dispatched : Out(1)
-        An instruction enters its queue.
+        An instruction is complete in its queue.
     """
 
     def __init__(
@@ -118,26 +120,43 @@ class Sequencer(wiring.Component):
                 address_width=self.address_width,
                 data_width=self.data_width,
                 max_burst_beats=self.max_burst_beats,
+                queue_depth=self.queue_depth,
             )
         )
-        m.submodules.dispatch = dispatch = Once(Dispatch(rules=self.rules))
+        m.submodules.dispatch = dispatch = Once(
+            Dispatch(rules=self.rules, data_width=self.data_width)
+        )
+        # Twice what may be in flight, and what a queue is to hold: half of it always has room.
+        depth = 2 * max(self.queue_depth, BURSTS_IN_FLIGHT * fetch.burst_instructions)
+        numbers = {unit: number for number, unit in enumerate(self.rules.units())}
+        m.submodules.queues = queues = Once(
+            InstructionQueues(
+                data_width=self.data_width,
+                depth=depth,
+                urgency=tuple(numbers[unit] for unit in units),
+            )
+        )
         m.submodules.semaphores = semaphores = Once(
             Semaphores(requests=len(units), sources=len(units))
         )
         m.submodules.oldest = oldest = Once(OldestInstruction(candidates=len(units) + 1))
         connect(m, fetch.axi, flipped(self.axi))
         connect(m, fetch.o, dispatch.i)
+        connect(m, dispatch.o, queues.i)
+        dispatched = dispatch.commit.any()
         m.d.comb += [
             fetch.start.eq(self.start),
             fetch.program_address.eq(self.program_address),
             fetch.length.eq(self.program_length),
+            fetch.room.eq(queues.room),
+            queues.commit.eq(dispatch.commit),
             semaphores.clear.eq(self.start),
             *(part.halt.eq(self.halt) for part in (fetch, dispatch, semaphores)),
             self.errors[ErrorSource.FETCH.value].eq(fetch.error),
             self.errors[ErrorSource.DISPATCH.value].eq(dispatch.error),
             self.errors[ErrorSource.SEMAPHORES.value].eq(semaphores.error),
             self.quiet.eq(semaphores.quiet),
-            self.dispatched.eq(dispatch.dispatched),
+            self.dispatched.eq(dispatched),
             self.oldest.eq(oldest.o),
         ]
 
@@ -145,14 +164,14 @@ class Sequencer(wiring.Component):
         for number, unit in enumerate(units):
             name = unit.name.lower()
             port: Any = getattr(self, name)
-            queue = InstructionQueue(unit=unit, depth=self.queue_depth)
-            gate = SemaphoreGate()
-            m.submodules[f"{name}_queue"] = Once(queue)
+            gate = SemaphoreGate(unit=unit, data_width=self.data_width)
             m.submodules[f"{name}_gate"] = Once(gate)
-            connect(m, getattr(dispatch, name), queue.i)
-            connect(m, queue.o, gate.i)
             connect(m, gate.o, flipped(port.command))
+            for field in ("position", "data", "slice", "last", "free"):
+                m.d.comb += getattr(gate, field).eq(queues.fill[field])
             m.d.comb += [
+                gate.write.eq(queues.fill.unit[numbers[unit]]),
+                queues.wanted[numbers[unit]].eq(~gate.occupied),
                 gate.halt.eq(self.halt),
                 port.halt.eq(self.halt),
                 semaphores.request[number].eq(gate.request),
@@ -165,18 +184,18 @@ class Sequencer(wiring.Component):
                 oldest.i[number].valid.eq(gate.occupied | ~port.idle),
                 oldest.i[number].index.eq(gate.o.payload.index),
             ]
-            occupied += [queue.o.valid, gate.occupied]
+            occupied.append(gate.occupied)
             idle.append(port.idle)
             moved.append(port.progress)
 
         m.d.comb += [
             oldest.i[len(units)].index.eq(fetch.o.payload.index),
-            self.finished.eq(fetch.done & ~Cat(occupied).any()),
+            self.finished.eq(fetch.done & queues.empty & ~Cat(occupied).any()),
             self.idle.eq(Cat(idle).all()),
         ]
         moving = Signal()
         m.d.comb += moving.eq(
-            Cat(moved, fetch.progress, dispatch.dispatched, semaphores.grant).any()
+            Cat(moved, fetch.progress, dispatched, queues.filling, semaphores.grant).any()
         )
         m.d.sync += self.progress.eq(moving)
         return m

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..bus import AXI4ReadSignature
 from ..once import Once
-from .fifo import StreamBuffer
+from .fifo import StreamFIFO
 
 __all__ = ["ReadArbiter"]
 
@@ -59,8 +59,8 @@ class ReadArbiter(wiring.Component):
         shared = ("addr", "len", "size", "burst")
         beat_names = {"id": 1, "data": self.data_width, "resp": 2, "last": 1}
         m.submodules.beats = beats = Once(
-            StreamBuffer(
-                data.StructLayout({name: unsigned(width) for name, width in beat_names.items()})
+            StreamFIFO(
+                data.StructLayout({name: unsigned(width) for name, width in beat_names.items()}), 4
             )
         )
         # An address that waits keeps its place, also if a more urgent one comes.
@@ -91,7 +91,7 @@ class ReadArbiter(wiring.Component):
             self.fetch.rvalid.eq(beats.o.valid & to_fetch),
             self.load.rvalid.eq(beats.o.valid & ~to_fetch),
             beats.o.ready.eq(Mux(to_fetch, self.fetch.rready, self.load.rready)),
-            self.idle.eq(~beats.o.valid),
+            self.idle.eq(beats.empty),
         ]
         for name in beat_names:
             m.d.comb += beats.i.payload[name].eq(getattr(self.axi, f"r{name}"))

@@ -61,10 +61,11 @@ class StreamBuffer(wiring.Component):
 
 
 class StreamFIFO(wiring.Component):
-    """A queue in distributed memory with a registered output.
+    """A queue in a memory whose read register is the output.
 
     Latency 2 cycles from ``i`` to ``o``. ``i.ready`` and all of ``o`` come from registers, except
-    that ``i.ready`` is decoded from the level.
+    that ``i.ready`` is decoded from the level. The synthesizer may take distributed memory or
+    block RAM.
 
     Parameters
     ----------
@@ -102,15 +103,17 @@ class StreamFIFO(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self._shape, depth=self.depth, init=[])
+        # No entry is read while it is written; `no_rw_check` tells synthesis.
+        m.submodules.memory = memory = Memory(
+            shape=self._shape, depth=self.depth, init=[], attrs={"no_rw_check": 1}
+        )
         write = memory.write_port()
-        read = memory.read_port(domain="comb")
+        read = memory.read_port()
         index_width = ceil_log2(self.depth)
         produced = Signal(index_width)
         consumed = Signal(index_width)
         level = Signal(index_width + 1)
         valid = Signal()
-        payload = Signal(self._shape)
         push = Signal()
         pop = Signal()
         stored = Signal()
@@ -123,15 +126,16 @@ class StreamFIFO(wiring.Component):
             write.data.eq(self.i.payload),
             write.en.eq(push),
             read.addr.eq(consumed),
+            read.en.eq(pop),
             self.o.valid.eq(valid),
-            self.o.payload.eq(payload),
+            self.o.payload.eq(read.data),
             self.empty.eq(~valid & ~stored),
         ]
         m.d.sync += level.eq(level + push - pop)
         with m.If(push):
             m.d.sync += produced.eq(produced + 1)
         with m.If(pop):
-            m.d.sync += [consumed.eq(consumed + 1), payload.eq(read.data)]
+            m.d.sync += consumed.eq(consumed + 1)
         with m.If(~valid | self.o.ready):
             m.d.sync += valid.eq(stored)
         return m

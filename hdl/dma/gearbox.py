@@ -11,27 +11,19 @@ from amaranth.hdl import Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Gearbox", "gear_input_layout", "gear_output_layout"]
+__all__ = ["Gearbox", "gear_layout"]
 
 
-def gear_input_layout(width_bytes: int, *, fill: bool) -> data.StructLayout:
-    """Bytes into a gearbox: ``data``, ``count`` of valid bytes (all but in the last chunk),
-    ``last`` of the row, ``error``, and with ``fill`` the byte that fills the row's last word."""
-    members: dict[str, Any] = {
-        "data": unsigned(8 * width_bytes),
-        "count": unsigned(width_bytes.bit_length()),
-        "last": unsigned(1),
-        "error": unsigned(1),
-    }
-    if fill:
-        members["fill"] = unsigned(8)
-    return data.StructLayout(members)
-
-
-def gear_output_layout(width_bytes: int) -> data.StructLayout:
-    """Bytes out of a gearbox: ``data``, ``last`` of the row, ``error``."""
+def gear_layout(width_bytes: int) -> data.StructLayout:
+    """Bytes into or out of a gearbox: ``data``, ``count`` of valid bytes (all but in the last
+    chunk), ``last`` of the row, ``error``."""
     return data.StructLayout(
-        {"data": unsigned(8 * width_bytes), "last": unsigned(1), "error": unsigned(1)}
+        {
+            "data": unsigned(8 * width_bytes),
+            "count": unsigned(width_bytes.bit_length()),
+            "last": unsigned(1),
+            "error": unsigned(1),
+        }
     )
 
 
@@ -41,7 +33,7 @@ class Gearbox(wiring.Component):
     A buffer of ``input_bytes + output_bytes - g`` bytes in units of ``g``, the greatest common
     divisor: a chunk is inserted above what is there, a word is taken from the bottom. Every row
     starts a new word. The chunk is rotated once and each unit of the buffer then chooses between
-    it, the fill and what it held, so equal widths are a register, a multiple is a set of slices
+    it and what it held, so equal widths are a register, a multiple is a set of slices
     with enables, a divisor is a shift register, and only ratios like 8 to 12 rotate.
 
     Takes a chunk a cycle if words are wider, gives a word a cycle if chunks are; latency 1 cycle.
@@ -51,14 +43,13 @@ class Gearbox(wiring.Component):
     ----------
     input_bytes, output_bytes : int
         Widths, 1 to 1024.
-    fill : bool
-        Fill the tail of the last word; without it the tail is undefined.
 
     Members
     -------
-    i : In(stream of gear_input_layout)
-    o : Out(stream of gear_output_layout)
-        A function of registers only. ``error`` once any chunk of the row in the buffer had it.
+    i : In(stream of gear_layout)
+    o : Out(stream of gear_layout)
+        A function of registers only. The tail of a last word is undefined. ``error`` once any
+        chunk of the row in the buffer had it.
     idle : Out(1)
         The buffer is empty.
 
@@ -68,17 +59,16 @@ class Gearbox(wiring.Component):
         If a width is out of range.
     """
 
-    def __init__(self, input_bytes: int, output_bytes: int, *, fill: bool) -> None:
+    def __init__(self, input_bytes: int, output_bytes: int) -> None:
         for name, value in (("input_bytes", input_bytes), ("output_bytes", output_bytes)):
             if not 1 <= value <= 1024:
                 raise ValueError(f"{name} must be from 1 to 1024, not {value!r}")
         self.input_bytes = input_bytes
         self.output_bytes = output_bytes
-        self.fill = fill
         super().__init__(
             {
-                "i": In(stream.Signature(gear_input_layout(input_bytes, fill=fill))),
-                "o": Out(stream.Signature(gear_output_layout(output_bytes))),
+                "i": In(stream.Signature(gear_layout(input_bytes))),
+                "o": Out(stream.Signature(gear_layout(output_bytes))),
                 "idle": Out(1),
             }
         )
@@ -105,6 +95,7 @@ class Gearbox(wiring.Component):
             has_word.eq(ending | (level >= self.output_bytes)),
             self.o.valid.eq(has_word),
             self.o.payload.data.eq(buffer[: 8 * self.output_bytes]),
+            self.o.payload.count.eq(Mux(has_last, level, self.output_bytes)),
             self.o.payload.last.eq(has_last),
             self.o.payload.error.eq(error),
             take.eq(has_word & self.o.ready),
@@ -146,14 +137,7 @@ class Gearbox(wiring.Component):
         units = len(buffer) // bits
         taken = self.output_bytes // unit
         chunks = self.input_bytes // unit
-        chunk = self._filled(m)
-        shifted_in = None
-        if self.fill and chunks > 1 and taken > 1:
-            # What moves down from above the buffer is the fill of the row in it.
-            fill = Signal(8)
-            shifted_in = fill.replicate(unit)
-            with m.If(insert):
-                m.d.sync += fill.eq(self.i.payload.fill)
+        chunk: Any = self.i.payload.data
         if chunks > 1 and taken > 1:
             rotated = Signal(8 * self.input_bytes)
             with m.Switch(position):
@@ -167,26 +151,7 @@ class Gearbox(wiring.Component):
             held = buffer.word_select(number, bits)
             if number + taken < units:
                 held = Mux(take, buffer.word_select(number + taken, bits), held)
-            elif shifted_in is not None:
-                held = Mux(take, shifted_in, held)
             fresh = chunk.word_select(number % chunks, bits)
-            if self.fill and number >= chunks:
-                filler = self.i.payload.fill.replicate(unit)
-                fresh = Mux(position > number - chunks, fresh, filler)
             reached = Const(1) if number >= taken - 1 else position <= number
             result.append(Mux(insert & reached, fresh, held))
         return Cat(result)
-
-    def _filled(self, m: Module) -> Value:
-        """The incoming chunk with its invalid bytes replaced."""
-        if not self.fill or self.input_bytes == 1:
-            return self.i.payload.data
-        filled = Signal(8 * self.input_bytes)
-        payload = self.i.payload
-        m.d.comb += filled.eq(
-            Cat(
-                Mux(payload.count > lane, payload.data.word_select(lane, 8), payload.fill)
-                for lane in range(self.input_bytes)
-            )
-        )
-        return filled

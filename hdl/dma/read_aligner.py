@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from .lanes import at_least, rotate_down, select_bytes
+from .lanes import at_least, move_down, one_hot, rotate_down, select_bytes
 from .splitter import burst_layout
 
 __all__ = ["ReadAligner", "beat_layout", "chunk_layout"]
@@ -47,12 +47,15 @@ class ReadAligner(wiring.Component):
 
     Both beats that make up a chunk need the same rotation, so it is done once, on arrival; then
     lane ``i`` comes from the previous beat where ``i + shift`` is inside the beat, else from the
-    current one. Takes one beat a cycle whatever the alignment; latency 2 cycles.
+    current one. Takes one beat a cycle whatever the alignment; latency 2 cycles. With multipliers
+    beats are not rotated: products pick the chunk out of the two.
 
     Parameters
     ----------
     address_width, data_bytes, tag_width : int
         As in `burst_layout`.
+    multiply : bool
+        Shift by multipliers, eight of 18 bits; for up to `WIDEST_PRODUCT` bytes.
 
     Members
     -------
@@ -64,8 +67,11 @@ class ReadAligner(wiring.Component):
         The last beat of a burst is taken.
     """
 
-    def __init__(self, *, address_width: int, data_bytes: int, tag_width: int = 0) -> None:
+    def __init__(
+        self, *, address_width: int, data_bytes: int, tag_width: int = 0, multiply: bool = False
+    ) -> None:
         self.data_bytes = data_bytes
+        self.multiply = multiply
         self.tag_width = tag_width
         super().__init__(
             {
@@ -97,7 +103,7 @@ class ReadAligner(wiring.Component):
         current = Signal(self._state())
         previous_valid = Signal()
         previous = Signal(self._state())
-        from_current = Signal(self.data_bytes)
+        choice = Signal(self.data_bytes)  # Lanes of the current beat, or the factor.
         needs_current = Signal()
 
         take = Signal()
@@ -111,11 +117,13 @@ class ReadAligner(wiring.Component):
             self.burst_done.eq(take & burst_end),
             self.burst.ready.eq(self.burst_done),
         ]
-        rotated = rotate_down(m, self.beat.payload.data, self.data_bytes, burst.shift)
+        arrived = self.beat.payload.data
+        if not self.multiply:
+            arrived = rotate_down(m, arrived, self.data_bytes, burst.shift)
         with m.If(take):
             m.d.sync += [
                 beats_taken.eq(Mux(burst_end, 0, beats_taken + 1)),
-                current.data.eq(rotated),
+                current.data.eq(arrived),
                 current.error.eq(self.beat.payload.error),
                 current.shift.eq(burst.shift),
                 current.tail.eq(burst.tail),
@@ -131,13 +139,21 @@ class ReadAligner(wiring.Component):
         chunk_last = Signal()
         retire = Signal()
         chunk = self.o.payload
+        lanes = self.data_bytes
+        if self.multiply:
+            both = Cat(previous.data, current.data)
+            next_choice = one_hot(lanes - 1 - current.shift, lanes)
+            aligned = move_down(m, both, lanes, choice)
+        else:
+            next_choice = at_least(lanes - current.shift, lanes)
+            aligned = select_bytes(choice, current.data, previous.data)
         m.d.comb += [
             drop.eq(previous.last & previous.extra),
             self.o.valid.eq(previous_valid & ~drop & (~needs_current | current_valid)),
             retire.eq(previous_valid & (drop | (self.o.valid & self.o.ready))),
             move.eq(current_valid & (~previous_valid | retire)),
             chunk_last.eq(previous.last | (needs_current & current.last & current.extra)),
-            chunk.data.eq(select_bytes(from_current, current.data, previous.data)),
+            chunk.data.eq(aligned),
             chunk.count.eq(Mux(chunk_last, previous.tail + 1, self.data_bytes)),
             chunk.last.eq(chunk_last),
             chunk.error.eq(previous.error | (needs_current & current.error)),
@@ -147,7 +163,7 @@ class ReadAligner(wiring.Component):
         with m.If(move):
             m.d.sync += [
                 previous.eq(current),
-                from_current.eq(at_least(self.data_bytes - current.shift, self.data_bytes)),
+                choice.eq(next_choice),
                 needs_current.eq(~current.last & (current.shift != 0)),
             ]
         with m.If(~previous_valid | retire):

@@ -76,11 +76,13 @@ class Reader(wiring.Component):
         max_burst_beats: int,
         outstanding: int,
         tag_width: int = 0,
+        multiply: bool = False,
     ) -> None:
         self.address_width = address_width
         self.data_width = data_width
         self.max_burst_beats = max_burst_beats
         self.outstanding = outstanding
+        self.multiply = multiply
         self.tag_width = tag_width
         super().__init__(
             {
@@ -112,10 +114,13 @@ class Reader(wiring.Component):
         m.submodules.bursts = bursts = Once(StreamFIFO(shape, self.outstanding))
         m.submodules.aligner = aligner = Once(
             ReadAligner(
-                address_width=self.address_width, data_bytes=data_bytes, tag_width=self.tag_width
+                address_width=self.address_width,
+                data_bytes=data_bytes,
+                tag_width=self.tag_width,
+                multiply=self.multiply,
             )
         )
-        m.submodules.chunks = chunks = Once(StreamBuffer(chunk_layout(data_bytes, self.tag_width)))
+        m.submodules.chunks = chunks = Once(StreamFIFO(chunk_layout(data_bytes, self.tag_width), 4))
         connect(m, wiring.flipped(self.request), splitter.i)
         connect(m, bursts.o, aligner.burst)
         connect(m, aligner.o, chunks.i)

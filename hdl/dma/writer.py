@@ -64,12 +64,19 @@ class Writer(wiring.Component):
     """
 
     def __init__(
-        self, *, address_width: int, data_width: int, max_burst_beats: int, outstanding: int
+        self,
+        *,
+        address_width: int,
+        data_width: int,
+        max_burst_beats: int,
+        outstanding: int,
+        multiply: bool = False,
     ) -> None:
         self.address_width = address_width
         self.data_width = data_width
         self.max_burst_beats = max_burst_beats
         self.outstanding = outstanding
+        self.multiply = multiply
         super().__init__(
             {
                 "request": In(stream.Signature(request_layout(address_width))),
@@ -104,7 +111,9 @@ class Writer(wiring.Component):
         )
         m.submodules.pending = pending = Once(StreamFIFO(pending_shape, self.outstanding))
         m.submodules.aligner = aligner = Once(
-            WriteAligner(address_width=self.address_width, data_bytes=data_bytes)
+            WriteAligner(
+                address_width=self.address_width, data_bytes=data_bytes, multiply=self.multiply
+            )
         )
         connect(m, wiring.flipped(self.request), splitter.i)
         connect(m, wiring.flipped(self.data), aligner.data)

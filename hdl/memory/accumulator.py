@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
 
 from ..once import Once
+from ..tech.technology import TECHNOLOGIES
 from .bank import MemoryBank
 from .ports import UpdateSignature, int32_vector
 from .shared_ports import SharedPorts
@@ -23,11 +24,15 @@ class Accumulator(wiring.Component):
 
     ::
 
-        update.address --> [bank 0] [bank 1]        cycle 0    old word addressed
-                               |       |            cycle 1    RAM output
-        update.data ------> [ + ] <-- mux           cycle 2    data taken, sum registered
-                               |                    cycle 3    sum written
-                            [banks]                 cycle 4    readable
+        update.address ------> [bank] x 2           cycle 0    old word addressed
+                                 |                  cycle 1    RAM output
+        update.data, write --> [ + ] x 2            cycle 2    data taken, sum registered
+                                 |                  cycle 3    sum written
+                               [bank] x 2           cycle 4    readable
+
+    Each bank has an adder of its own, behind a register that is zero unless an update accumulates:
+    what others write goes through the adder too, so that no multiplexer is as wide as a word but
+    those at the adders' inputs, which some families have in the tables of the adder itself.
 
     Updates are always served, one a cycle. There is no forwarding: two updates of one word, the
     second of which accumulates, must be at least ``hazard_distance`` cycles apart; the matmul unit
@@ -53,6 +58,8 @@ class Accumulator(wiring.Component):
         Elements of a chunk of the vector unit, a divisor of ``cols``; 0: there is no such unit.
     slots : int
         Equal parts of a word for the load and store units, a divisor of ``cols``.
+    family : str
+        A key of :data:`weft.hdl.tech.technology.TECHNOLOGIES`, whose adders are used.
 
     Members
     -------
@@ -63,8 +70,8 @@ class Accumulator(wiring.Component):
         Answers as ArrayLayout(signed(32), cols / slots), ``read_latency`` cycles after each
         accepted request.
     write : In(stream of chunk_layout)
-        Writes of the load unit, one of the ``slots``; readable from the next cycle on. The other
-        elements of the word stay as they are.
+        Writes of the load unit, one of the ``slots``; readable ``write_latency`` cycles later. The
+        other elements of the word stay as they are.
     vector_read, vector_data, vector_write
         As the three before, of the vector unit: chunks of ``lanes`` elements.
     """
@@ -78,6 +85,9 @@ class Accumulator(wiring.Component):
     update_latency: ClassVar[int] = data_delay + 2
     """Cycles from ``update.valid`` to the cycle from which a read sees the new word."""
 
+    write_latency: ClassVar[int] = SharedPorts.write_latency
+    """Cycles from an accepted write to the cycle from which a read sees it."""
+
     hazard_distance: ClassVar[int] = update_latency
     """Least number of cycles from an update to an accumulating update of the same word."""
 
@@ -90,6 +100,7 @@ class Accumulator(wiring.Component):
         data_width: int,
         lanes: int = 0,
         slots: int = 1,
+        family: str = "generic",
     ) -> None:
         if not 1 <= data_width <= width <= 32:
             raise ValueError(
@@ -102,6 +113,7 @@ class Accumulator(wiring.Component):
         self.data_width = data_width
         self.lanes = lanes
         self.slots = slots
+        self.technology = TECHNOLOGIES[family]
         self.address_width = exact_log2(depth)
         users = {"vector_": lanes} if lanes else {}
         users[""] = cols // slots
@@ -126,21 +138,13 @@ class Accumulator(wiring.Component):
         update = self.update
         width = self.width
 
-        # The update's way through the read: valid, accumulate and address, a stage a cycle.
-        valid = update.valid
-        accumulate = update.accumulate
-        address = update.address
+        # The update's way through the read: valid and address, a stage a cycle.
+        valid, address = update.valid, update.address
         for number in range(1, self.data_delay + 1):
-            previous = valid, accumulate, address
+            previous = valid, address
             valid = Signal(name=f"valid_{number}")
-            accumulate = Signal(name=f"accumulate_{number}")
             address = Signal(self.address_width, name=f"address_{number}")
-            m.d.sync += [valid.eq(previous[0]), accumulate.eq(previous[1])]
-            m.d.sync += address.eq(previous[2])
-        sum_valid = Signal()
-        sum_address = Signal(self.address_width)
-        sums = Signal(width * self.cols, reset_less=True)
-        m.d.sync += [sum_valid.eq(valid), sum_address.eq(address)]
+            m.d.sync += [valid.eq(previous[0]), address.eq(previous[1])]
 
         banks = []
         for number in range(2):
@@ -152,24 +156,39 @@ class Accumulator(wiring.Component):
             m.submodules[f"bank_{number}"] = bank
             banks.append(bank)
         write, address_written, mask, word = self.shared.write(
-            m, self, lambda bank: sum_valid & (sum_address[-1] == bank)
+            m, self, lambda bank: valid & (address[-1] == bank)
         )
+        self.shared.read(m, self, banks, update.valid & update.accumulate, update.address)
         for number, bank in enumerate(banks):
-            sum_here = Signal(name=f"sum_in_bank_{number}")
-            m.d.comb += [
-                sum_here.eq(sum_valid & (sum_address[-1] == number)),
-                bank.write_enable.eq(sum_here | (write & (address_written[-1] == number))),
-                bank.write_address.eq(Mux(sum_here, sum_address[:-1], address_written[:-1])),
-                bank.write_data.eq(Mux(sum_here, sums, word)),
+            here = Signal(name=f"update_in_bank_{number}")
+            m.d.comb += here.eq(valid & (address[-1] == number))
+            m.d.sync += [
+                bank.write_enable.eq(here | (write & (address_written[-1] == number))),
+                bank.write_address.eq(Mux(here, address[:-1], address_written[:-1])),
             ]
             if bank.parts > 1:
-                m.d.comb += bank.write_mask.eq(mask | sum_here.replicate(bank.parts))
-        self.shared.read(m, self, banks, update.valid & update.accumulate, update.address)
+                m.d.sync += bank.write_mask.eq(mask | here.replicate(bank.parts))
+            self._add(m, number, bank, here, word)
+        return m
 
-        outputs = [bank.read_data for bank in banks]
-        old = Mux(address[-1], outputs[1], outputs[0])
+    def _add(self, m: Module, number: int, bank: Any, here: Signal, word: Any) -> None:
+        """The words written into a bank: sums, or what the users write, plus nothing."""
+        update, width = self.update, self.width
+        read_here = Signal(name=f"old_in_bank_{number}")
+        old = Signal(width * self.cols, name=f"old_{number}")
+        written = Signal(width * self.cols, name=f"written_{number}", reset_less=True)
+        accumulates = update.valid & update.accumulate
+        m.d.sync += [read_here.eq(accumulates & (update.address[-1] == number)), old.eq(0)]
+        with m.If(read_here):
+            m.d.sync += old.eq(bank.ram_data)
         for column in range(self.cols):
             part = slice(column * width, (column + 1) * width)
-            addend = Mux(accumulate, old[part], 0).as_signed()
-            m.d.sync += sums[part].eq(addend + update.data[column])
-        return m
+            value = update.data[column]
+            addend = Cat(value, value[-1].replicate(width - self.data_width))
+            choices = (word[part], addend)
+            m.d.sync += written[part].eq(
+                self.technology.add_chosen(
+                    m, f"sum_{number}_{column}", old[part], here, choices, width
+                )
+            )
+        m.d.comb += bank.write_data.eq(written)

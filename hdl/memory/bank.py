@@ -21,10 +21,10 @@ class MemoryBank(wiring.Component):
         write --> [ RAM ] --> [register] --> read_data
         read  -->
 
-    A read in the cycle in which the same word is written is dropped: ``read_data`` then has no
-    meaning. Nothing here relies on such reads, and the comparison that drops them proves to
-    synthesis that the ports never collide. Without it Yosys keeps the order "old data first" on
-    families whose block RAM does not define it, by a bypass of one LUT and two flip-flops a bit.
+    A read in the cycle in which the same word is written gives data without meaning. Nothing here
+    relies on such reads, and the memory says so to synthesis by its attribute ``no_rw_check``:
+    without it Yosys keeps the order "old data first" on families whose block RAM does not define
+    it, by a bypass of one LUT and two flip-flops a bit.
 
     Parameters
     ----------
@@ -39,6 +39,9 @@ class MemoryBank(wiring.Component):
     -------
     read_enable : In(1)
     read_address : In(log2(depth))
+    ram_data : Out(width)
+        ``ram_latency`` cycles after ``read_enable``, straight from the RAM and late in its cycle:
+        for users that have a register of their own behind it.
     read_data : Out(width)
         ``latency`` cycles after ``read_enable``. No reset: undefined until the first read.
     write_enable : In(1)
@@ -52,6 +55,9 @@ class MemoryBank(wiring.Component):
     latency: ClassVar[int] = 2
     """Cycles from ``read_enable`` to ``read_data``."""
 
+    ram_latency: ClassVar[int] = 1
+    """Cycles from ``read_enable`` to ``ram_data``."""
+
     def __init__(self, *, width: int, depth: int, parts: int = 1) -> None:
         self.width = width
         self.depth = depth
@@ -60,6 +66,7 @@ class MemoryBank(wiring.Component):
         members: dict[str, Any] = {
             "read_enable": In(1),
             "read_address": In(address_width),
+            "ram_data": Out(width),
             "read_data": Out(width),
             "write_enable": In(1),
             "write_address": In(address_width),
@@ -79,7 +86,7 @@ class MemoryBank(wiring.Component):
         """Describe the hardware."""
         m = Module()
         m.submodules.ram = ram = memory.Memory(
-            shape=unsigned(self.width), depth=self.depth, init=[]
+            shape=unsigned(self.width), depth=self.depth, init=[], attrs={"no_rw_check": 1}
         )
         enable: Any = self.write_enable
         if self.parts > 1:
@@ -88,15 +95,14 @@ class MemoryBank(wiring.Component):
         else:
             write_port = ram.write_port()
         read_port = ram.read_port(domain="sync")
-        collision = Signal()
         output = Signal(self.width, reset_less=True)
         m.d.comb += [
             write_port.en.eq(enable),
             write_port.addr.eq(self.write_address),
             write_port.data.eq(self.write_data),
-            collision.eq(self.write_enable & (self.write_address == self.read_address)),
-            read_port.en.eq(self.read_enable & ~collision),
+            read_port.en.eq(self.read_enable),
             read_port.addr.eq(self.read_address),
+            self.ram_data.eq(read_port.data),
             self.read_data.eq(output),
         ]
         m.d.sync += output.eq(read_port.data)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from amaranth.hdl import Const, Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.hdl import Const, Module, Mux, Signal, unsigned
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
 
@@ -50,7 +50,7 @@ class ActivationScratchpad(wiring.Component):
     read_data : Out(ReadResponseSignature)
         Answers, ``read_latency`` cycles after each accepted request.
     write : In(stream of chunk_layout)
-        Writes of the load unit. A word can be read from the next cycle on.
+        Writes of the load unit. A word can be read ``write_latency`` cycles later.
     vector_read, vector_data, vector_write
         As the three before, of the vector unit: chunks of ``lanes`` elements; the other elements of
         the word stay as they are.
@@ -58,6 +58,9 @@ class ActivationScratchpad(wiring.Component):
 
     read_latency: ClassVar[int] = MemoryBank.latency
     """Cycles from an accepted request to its data."""
+
+    write_latency: ClassVar[int] = SharedPorts.write_latency
+    """Cycles from an accepted write to the cycle from which a read sees it."""
 
     def __init__(self, *, rows: int, depth: int, lanes: int = 0) -> None:
         self.rows = rows
@@ -83,6 +86,22 @@ class ActivationScratchpad(wiring.Component):
         matmul = self.matmul_read
         banks = []
         write, address, mask, word = self.shared.write(m, self, lambda bank: Const(0, 1))
+        written = Signal(
+            data.StructLayout(
+                {
+                    "valid": 1,
+                    "address": unsigned(self.address_width),
+                    "mask": unsigned(self.shared.parts),
+                    "word": unsigned(8 * self.rows),
+                }
+            )
+        )
+        m.d.sync += [
+            written.valid.eq(write),
+            written.address.eq(address),
+            written.mask.eq(mask),
+            written.word.eq(word),
+        ]
         for number in range(2):
             bank = Once(
                 MemoryBank(width=8 * self.rows, depth=self.depth // 2, parts=self.shared.parts)
@@ -90,12 +109,12 @@ class ActivationScratchpad(wiring.Component):
             m.submodules[f"bank_{number}"] = bank
             banks.append(bank)
             m.d.comb += [
-                bank.write_enable.eq(write & (address[-1] == number)),
-                bank.write_address.eq(address[:-1]),
-                bank.write_data.eq(word),
+                bank.write_enable.eq(written.valid & (written.address[-1] == number)),
+                bank.write_address.eq(written.address[:-1]),
+                bank.write_data.eq(written.word),
             ]
             if bank.parts > 1:
-                m.d.comb += bank.write_mask.eq(mask)
+                m.d.comb += bank.write_mask.eq(written.mask)
         self.shared.read(m, self, banks, matmul.enable, matmul.address)
 
         # Bank numbers travel with the reads: one bit for each cycle of the read latency.

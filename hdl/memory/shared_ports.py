@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import gcd
-from typing import Any
+from typing import Any, ClassVar
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
@@ -41,6 +41,10 @@ class SharedPorts:
     address_width : int
         Bits of an address, of which the top one chooses the bank.
     """
+
+    write_latency: ClassVar[int] = 2
+    """Cycles from an accepted write to the cycle from which a read sees it. The memory has a
+    register between the ports and the banks."""
 
     def __init__(
         self,
@@ -142,22 +146,20 @@ class SharedPorts:
                 bank.read_address.eq(Mux(owner_here, owner[:-1], address[:-1])),
             ]
 
-        # One select line for every group of both banks, in registers: the outputs are ANDed with
-        # them and ORed, which takes fewer LUTs than a tree of multiplexers.
+        # Every group of both banks has a register behind the RAM that is cleared unless the group
+        # was asked for. What they hold together is then an OR, without multiplexers.
         stride = 1 << (groups - 1).bit_length()
-        place: Value = Cat(group, address[-1])
-        for number in range(1, MemoryBank.latency):
-            following = Signal(place.shape(), name=f"shared_place_{number}")
-            m.d.sync += following.eq(place)
-            place = following
         selects = Signal(2 * stride, name="shared_selects")
-        m.d.sync += selects.eq(1 << place)
+        m.d.sync += selects.eq(1 << Cat(group, address[-1]))
         size = self.group * self.width
         shown: Any = Const(0, size)
         for number, bank in enumerate(banks):
             for item in range(groups):
-                select = selects[number * stride + item].replicate(size)
-                shown = shown | (bank.read_data[item * size : (item + 1) * size] & select)
+                held = Signal(size, name=f"shared_{number}_{item}")
+                m.d.sync += held.eq(0)
+                with m.If(selects[number * stride + item]):
+                    m.d.sync += held.eq(bank.ram_data[item * size : (item + 1) * size])
+                shown = shown | held
         self._answer(m, component, shown)
 
     def _answer(self, m: Module, component: Any, shown: Value) -> None:

@@ -35,6 +35,11 @@ class OnnxRequantizer(wiring.Component):
     a rounding to integer. Subnormal numbers count as zero, which changes no result: with any int32
     they give a product far below one half. Infinities and NaN are not scales.
 
+    Parameters
+    ----------
+    multiply : bool
+        Of no effect here: the shifts are of multiplexers.
+
     Members
     -------
     value : In(signed(32))
@@ -42,22 +47,25 @@ class OnnxRequantizer(wiring.Component):
         Hand the value on unchanged; the parameters are ignored.
     parameters : In(StructLayout(bias, multiplier))
         ``multiplier`` holds the bits of the scale. The sum with the bias wraps to int32.
-    o : Out(signed(32))
+    offset : In(signed(8))
+        Added to the result; ``latency - 1`` cycles after ``value``.
+    o : Out(signed(33))
         ``latency`` cycles after ``value``; products beyond int32 saturate.
     """
 
-    latency: ClassVar[int] = 16
+    latency: ClassVar[int] = 17
     """Cycles from ``value`` to ``o``."""
 
     convention: ClassVar[str] = "onnx"
 
-    def __init__(self) -> None:
+    def __init__(self, *, multiply: bool = False) -> None:
         super().__init__(
             {
                 "value": In(signed(32)),
                 "bypass": In(1),
                 "parameters": In(kept_layout(self.convention)),
-                "o": Out(signed(32)),
+                "offset": In(signed(8)),
+                "o": Out(signed(33)),
             }
         )
 
@@ -76,7 +84,7 @@ class OnnxRequantizer(wiring.Component):
             return result
 
         # What goes around the arithmetic: a bypassed value.
-        m.submodules.around = around = Once(DelayLine(33, delay=self.latency - 1))
+        m.submodules.around = around = Once(DelayLine(33, delay=self.latency - 2))
         m.d.comb += [around.i_valid.eq(1), around.i_payload.eq(Cat(self.value, self.bypass))]
 
         # 1 and 2: bias, magnitude. The scale waits until the product.
@@ -169,7 +177,7 @@ class OnnxRequantizer(wiring.Component):
         lost = register(1, lost | dropped, "lost_14")
         beyond = register(1, beyond, "beyond_14")
 
-        # 15 and 16: round, saturate, sign; or the bypassed value.
+        # 15 to 17: round, saturate, sign; or the bypassed value; plus the offset.
         whole = register(32, (shifted[1:] + (shifted[0] & (lost | shifted[1])))[:32], "whole_15")
         beyond = register(1, beyond, "beyond_15")
         for number in range(3, 7):
@@ -184,5 +192,5 @@ class OnnxRequantizer(wiring.Component):
             Mux(bypass, bypassed, Mux(beyond, limit, (whole ^ negative.replicate(32)) + negative)),
             "result_16",
         )
-        m.d.comb += self.o.eq(result)
+        m.d.comb += self.o.eq(register(signed(33), result + self.offset, "result_17"))
         return m

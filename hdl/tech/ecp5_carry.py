@@ -9,7 +9,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value
 
-__all__ = ["Slot", "add", "carry_chain", "carry_in"]
+__all__ = ["Slot", "add", "add_chosen", "carry_chain", "carry_in"]
 
 PINS = "ABCD"
 
@@ -94,3 +94,23 @@ def add(m: Module, name: str, left: Value, right: Value, width: int) -> Value:
         return Cat(*carry_chain(m, name, [carry_in(0), *both])[1:])
     low, high = bits[0]
     return Cat(low ^ high, *carry_chain(m, name, [_generate(low, high), *both[1:]])[1:])
+
+
+def add_chosen(
+    m: Module, name: str, base: Value, select: Value, choices: tuple[Value, Value], width: int
+) -> Value:
+    """``base + choices[select]`` in ``width`` bits: the multiplexer is in the adder's tables.
+
+    Where the two addends are equal the carry out is either of them, so ``base``, and the entry at
+    ``C`` and ``D`` zero is that of ``base`` alone if the choice that ``D`` zero selects is at C.
+
+    Cost: ``width / 2 + 1`` CCU2C.
+    """
+    slots = [
+        Slot(
+            lambda a, b, c, d: a ^ (b if d else c),
+            (base[bit], choices[1][bit], choices[0][bit], select),
+        )
+        for bit in range(width)
+    ]
+    return Cat(*carry_chain(m, name, [carry_in(0), *slots])[1:])

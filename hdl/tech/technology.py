@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Module, Mux, Value
 
 from . import ecp5_carry
 from .ecp5 import ECP5Multiplier
@@ -28,6 +28,13 @@ def _add(m: Module, name: str, left: Value, right: Value, width: int) -> Value:
     return (left + right)[:width]
 
 
+def _add_chosen(
+    m: Module, name: str, base: Value, select: Value, choices: tuple[Value, Value], width: int
+) -> Value:
+    """``base + choices[select]`` in ``width`` bits, as the synthesizer maps it."""
+    return (base + Mux(select, choices[1], choices[0]))[:width]
+
+
 @dataclass(frozen=True)
 class Technology:
     """What one family's processing elements are made of.
@@ -40,16 +47,22 @@ class Technology:
         The one of look-up tables.
     add : callable
         ``add(m, name, left, right, width)`` returns the sum of two signed values.
+    add_chosen : callable
+        ``add_chosen(m, name, base, select, choices, width)`` returns the sum of ``base`` and one of
+        two values, all of ``width`` bits.
     """
 
     hard: type[Multiplier]
     soft: type[Multiplier] = SoftMultiplier
     add: Callable[[Module, str, Value, Value, int], Value] = _add
+    add_chosen: Callable[[Module, str, Value, Value, tuple[Value, Value], int], Value] = _add_chosen
 
 
 TECHNOLOGIES: dict[str, Technology] = {
     "generic": Technology(GenericMultiplier),
-    "ecp5": Technology(ECP5Multiplier, ECP5SoftMultiplier, ecp5_carry.add),
+    "ecp5": Technology(
+        ECP5Multiplier, ECP5SoftMultiplier, ecp5_carry.add, ecp5_carry.add_chosen
+    ),
     "ice40": Technology(ICE40Multiplier),
     "gowin": Technology(GowinMultiplier),
     "nexus": Technology(NexusMultiplier),

@@ -6,11 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import SEMAPHORE_COUNT
+from ..dma.fifo import StreamFIFO
 from ..isa import INDEX_WIDTH
+from ..once import Once
 
 __all__ = ["CompletionQueue"]
 
@@ -21,7 +23,7 @@ class CompletionQueue(wiring.Component):
     Parameters
     ----------
     depth : int
-        Instructions held.
+        Instructions held at least.
 
     Members
     -------
@@ -67,21 +69,17 @@ class CompletionQueue(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Describe the hardware."""
         m = Module()
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(
-            width=self.entry_layout.size, depth=self.depth
-        )
-        head = data.View(self.entry_layout, queue.r_data)
-        waiting = Signal(range(self.depth + 1))
-        immediate = queue.r_rdy & head.immediate
+        m.submodules.queue = queue = Once(StreamFIFO(self.entry_layout, self.depth))
+        wiring.connect(m, wiring.flipped(self.i), queue.i)
+        head = queue.o.payload
+        waiting = Signal(range(queue.depth + 2))
+        immediate = queue.o.valid & head.immediate
         m.d.comb += [
-            queue.w_data.eq(self.i.payload),
-            queue.w_en.eq(self.i.valid),
-            self.i.ready.eq(queue.w_rdy),
-            self.completed.eq(immediate | (queue.r_rdy & ((waiting != 0) | self.finished))),
-            queue.r_en.eq(self.completed),
+            self.completed.eq(immediate | (queue.o.valid & ((waiting != 0) | self.finished))),
+            queue.o.ready.eq(self.completed),
             self.signal.eq(Mux(self.completed, head.signal, 0)),
             self.signal_index.eq(head.index),
-            self.empty.eq(~queue.level.any()),
+            self.empty.eq(queue.empty),
         ]
         m.d.sync += waiting.eq(waiting + self.finished - (self.completed & ~immediate))
         return m

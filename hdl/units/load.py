@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.hdl import unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -124,7 +124,9 @@ class LoadUnit(wiring.Component):
             TransferSetup(opcode=Opcode.LOAD, address_width=address_width, memories=self.memories)
         )
         m.submodules.sequencer = sequencer = Once(
-            RowSequencer(address_width=address_width, memories=self.memories)
+            RowSequencer(
+                address_width=address_width, memories=self.memories, family=config.family
+            )
         )
         m.submodules.reader = reader = Once(
             Reader(
@@ -132,7 +134,8 @@ class LoadUnit(wiring.Component):
                 data_width=config.axi_width,
                 max_burst_beats=config.max_burst_beats,
                 outstanding=config.read_outstanding,
-                tag_width=memory_width(self.memories) + 8,
+                tag_width=memory_width(self.memories),
+                multiply=config.multiplying_aligners,
             )
         )
         m.submodules.rows = rows = Once(
@@ -188,7 +191,7 @@ class LoadUnit(wiring.Component):
             reader.request.valid.eq(go & row.fetch),
             reader.request.payload.address.eq(row.address),
             reader.request.payload.bytes.eq(row.bytes),
-            reader.request.payload.tag.eq(Cat(row.transfer.memory, row.transfer.fill)),
+            reader.request.payload.tag.eq(row.transfer.memory),
             rows.i.valid.eq(go),
             instructions.i.valid.eq(go & row.first),
             instructions.i.payload.eq(row.transfer),
@@ -200,28 +203,24 @@ class LoadUnit(wiring.Component):
         """Chunks to the writer, through the gearbox to their memory's width unless that is a
         beat; dropped after a stop."""
         chunk = reader.data.payload
-        memory, fill = chunk.tag[:-8], chunk.tag[-8:]
         ready = Signal()
         for width in writer.widths:
             slots = getattr(writer, f"slots_{width}")
             chosen = Signal(name=f"to_{width}_bytes")
             for shape in self.memories:
                 if shape.chunk_bytes == width:
-                    with m.If(memory == shape.memory.value):
+                    with m.If(chunk.tag == shape.memory.value):
                         m.d.comb += chosen.eq(1)
             into = slots
             if width != self.config.axi_bytes:
-                has_tail = width > 1
-                gearbox = Gearbox(self.config.axi_bytes, width, fill=has_tail)
+                gearbox = Gearbox(self.config.axi_bytes, width)
                 m.submodules[f"gearbox_{width}"] = Once(gearbox)
                 into = gearbox.i
-                if has_tail:
-                    m.d.comb += into.payload.fill.eq(fill)
                 m.d.comb += [
                     slots.valid.eq(gearbox.o.valid),
                     gearbox.o.ready.eq(slots.ready),
                     slots.payload.data.eq(gearbox.o.payload.data),
-                    slots.payload.count.eq(width),
+                    slots.payload.count.eq(gearbox.o.payload.count),
                     slots.payload.last.eq(gearbox.o.payload.last),
                     slots.payload.error.eq(gearbox.o.payload.error),
                 ]

@@ -32,8 +32,8 @@ class LoopCounter(wiring.Component):
         Iterations minus one.
     step : In(1)
         Go to the next iteration.
-    left : Out(StructLayout of unsigned, by level)
-        Iterations after the present one.
+    done : Out(StructLayout of unsigned, by level)
+        Iterations before the present one.
     at_last : Out(StructLayout of 1, by level)
         The level is in its last iteration.
     advance : Out(StructLayout of 1, by level)
@@ -51,7 +51,7 @@ class LoopCounter(wiring.Component):
                 "load": In(1),
                 "counts": In(counts),
                 "step": In(1),
-                "left": Out(counts),
+                "done": Out(counts),
                 "at_last": Out(flags),
                 "advance": Out(flags),
                 "last": Out(1),
@@ -70,25 +70,33 @@ class LoopCounter(wiring.Component):
         for name, width in reversed(self.levels):
             count = Signal(width, name=f"{name}_count")
             single = Signal(name=f"{name}_single")
-            left = Signal(width, name=f"{name}_left")
+            done = Signal(width, name=f"{name}_done")
+            following = Signal(width, name=f"{name}_following")
             at_last = Signal(name=f"{name}_at_last")
             advance = Signal(name=f"{name}_advance")
             restart = Signal(name=f"{name}_restart")
             m.d.comb += [
                 advance.eq(carry & ~at_last),
                 restart.eq(carry & at_last),
-                self.left[name].eq(left),
+                following.eq(done + 1),
+                self.done[name].eq(done),
                 self.at_last[name].eq(at_last),
                 self.advance[name].eq(advance),
             ]
             new_count = self.counts[name]
+            # Counting up to the count rather than down from it takes no multiplexer: flip-flops
+            # have a reset.
             with m.If(self.load):
                 m.d.sync += [count.eq(new_count), single.eq(~new_count.any())]
-                m.d.sync += [left.eq(new_count), at_last.eq(~new_count.any())]
+                m.d.sync += at_last.eq(~new_count.any())
             with m.Elif(self.step & advance):
-                m.d.sync += [left.eq(left - 1), at_last.eq(left == 1)]
+                m.d.sync += at_last.eq(following == count)
             with m.Elif(self.step & restart):
-                m.d.sync += [left.eq(count), at_last.eq(single)]
+                m.d.sync += at_last.eq(single)
+            with m.If(self.step & advance):
+                m.d.sync += done.eq(following)
+            with m.If(self.load | (self.step & restart)):
+                m.d.sync += done.eq(0)
             carry = restart
         m.d.comb += self.last.eq(carry)
         return m

@@ -6,11 +6,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from amaranth.hdl import Module, Signal, unsigned
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..dma.fifo import StreamFIFO
 from ..memory.bank import MemoryBank
 from ..memory.ports import ReadSignature
+from ..once import Once
 
 __all__ = ["Prefetcher"]
 
@@ -73,9 +75,8 @@ class Prefetcher(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Describe the hardware."""
         m = Module()
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(
-            width=self.word_layout.size, depth=self.depth
-        )
+        m.submodules.queue = queue = Once(StreamFIFO(self.word_layout, self.depth))
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
         accepted = Signal()
         released = Signal()
         places = Signal(range(self.depth + 1), init=self.depth)
@@ -100,14 +101,9 @@ class Prefetcher(wiring.Component):
             m.d.sync += [next_valid.eq(valid), next_tag.eq(tag)]
             valid, tag = next_valid, next_tag
 
-        word = Signal(self.word_layout)
         m.d.comb += [
-            word.data.eq(self.read.data),
-            word.tag.eq(tag),
-            queue.w_data.eq(word),
-            queue.w_en.eq(valid),
-            self.o.payload.eq(queue.r_data),
-            self.o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o.ready),
+            queue.i.payload.data.eq(self.read.data),
+            queue.i.payload.tag.eq(tag),
+            queue.i.valid.eq(valid),
         ]
         return m

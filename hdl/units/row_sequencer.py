@@ -12,6 +12,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..isa import ErrorCode
+from ..tech.technology import TECHNOLOGIES
 from .transfer import FAULT_LAYOUT, MemoryShape, row_layout, setup_layout
 
 __all__ = ["RowSequencer"]
@@ -21,6 +22,11 @@ OFFSET_WIDTH = 34
 
 WORD_WIDTH = 18
 """Bits of an on-chip word number: a legal one, plus the words of a row and its padding."""
+
+
+def _extended(stride: Any) -> Any:
+    """A stride in as many bits as an offset."""
+    return Cat(stride, stride[-1].replicate(OFFSET_WIDTH - len(stride)))
 
 
 class RowSequencer(wiring.Component):
@@ -45,6 +51,8 @@ class RowSequencer(wiring.Component):
         Bits of a DRAM address.
     memories : Sequence[MemoryShape]
         Word size and depth of the memories.
+    family : str
+        A key of :data:`weft.hdl.tech.technology.TECHNOLOGIES`, whose adders are used.
 
     Members
     -------
@@ -56,9 +64,12 @@ class RowSequencer(wiring.Component):
         Forget everything in hand.
     """
 
-    def __init__(self, *, address_width: int, memories: Sequence[MemoryShape]) -> None:
+    def __init__(
+        self, *, address_width: int, memories: Sequence[MemoryShape], family: str = "generic"
+    ) -> None:
         self.address_width = address_width
         self.memories = tuple(memories)
+        self.technology = TECHNOLOGIES[family]
         super().__init__(
             {
                 "i": In(stream.Signature(setup_layout(address_width, memories))),
@@ -130,7 +141,16 @@ class RowSequencer(wiring.Component):
         m.d.comb += [
             last_x.eq(x_left == 0),
             last.eq(last_x & (y_left == 0)),
-            following.eq(Mux(last_x, group, offset) + Mux(last_x, setup.stride_y, setup.stride_x)),
+            following.eq(
+                self.technology.add_chosen(
+                    m,
+                    "following",
+                    Mux(last_x, group, offset),
+                    last_x,
+                    (_extended(setup.stride_x), _extended(setup.stride_y)),
+                    OFFSET_WIDTH,
+                )
+            ),
             self.i.ready.eq((~valid | (advance & last)) & ~drop),
         ]
         with m.If(advance):

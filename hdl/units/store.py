@@ -105,7 +105,9 @@ class StoreUnit(wiring.Component):
             TransferSetup(opcode=Opcode.STORE, address_width=address_width, memories=self.memories)
         )
         m.submodules.sequencer = sequencer = Once(
-            RowSequencer(address_width=address_width, memories=self.memories)
+            RowSequencer(
+                address_width=address_width, memories=self.memories, family=config.family
+            )
         )
         m.submodules.reader = reader = Once(
             WordReader(self.memories, data_bytes=config.axi_bytes, read_latency=MemoryBank.latency)
@@ -116,6 +118,7 @@ class StoreUnit(wiring.Component):
                 data_width=config.axi_width,
                 max_burst_beats=config.max_burst_beats,
                 outstanding=config.write_outstanding,
+                multiply=config.multiplying_aligners,
             )
         )
         connect(m, flipped(self.command), setup.command)

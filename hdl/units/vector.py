@@ -103,7 +103,7 @@ class VectorUnit(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from the request of a window's last word to the write of its chunk."""
-        return VectorReader.latency + VectorLane(self.config.requantize).latency + 2
+        return VectorReader.latency + self._lane().latency + 2
 
     @property
     def module_name(self) -> str:
@@ -173,17 +173,20 @@ class VectorUnit(wiring.Component):
             ),
             self.busy.eq(~self.idle),
             self.wait_memory.eq(
-                self.busy & (reader.waiting | (writer.target.valid & ~writer.written))
+                self.busy & (reader.waiting | writer.waiting)
             ),
             self.progress.eq(accepted | reader.moved | writer.written | completion.completed),
         ]
         return m
 
+    def _lane(self) -> VectorLane:
+        return VectorLane(self.config.requantize, multiply=self.config.multiplying_lanes)
+
     def _lanes(self, m: Module, reader: Any, writer: Any) -> None:
         """The pipeline between reader and writer, and the controls that travel beside it."""
         config = self.config
-        lanes = [Once(VectorLane(config.requantize)) for _ in range(config.lanes)]
-        scaled, latency = lanes[0].scaled, lanes[0].latency
+        lanes = [Once(self._lane()) for _ in range(config.lanes)]
+        scaled, limited, latency = lanes[0].scaled, lanes[0].limited, lanes[0].latency
         layout = result_layout(config)
         m.submodules.way = way = Once(DelayLine(layout, delay=reader.latency + scaled))
         # An old value comes the memory's latency and a cycle after its request, which is a cycle
@@ -206,7 +209,8 @@ class VectorUnit(wiring.Component):
             m.d.sync += [chunk.eq(chunks[-1]), valid.eq(valids[-1])]
             chunks.append(chunk)
             valids.append(valid)
-        combining, limiting, looking, done = chunks[1], chunks[2], chunks[3], chunks[-1]
+        combining, done = chunks[1], chunks[-1]
+        limiting, looking = chunks[limited - scaled], chunks[limited - scaled + 1]
         m.d.comb += [
             old_values.o.ready.eq(valids[1] & (combining.add | combining.maximum)),
             writer.valid.eq(valids[-1]),
@@ -230,7 +234,7 @@ class VectorUnit(wiring.Component):
                 lane.clamp_low.eq(limiting.clamp_low),
                 lane.clamp_high.eq(limiting.clamp_high),
                 lane.keep.eq(limiting.accumulator),
-                table.enable.eq(valids[3] & looking.table),
+                table.enable.eq(valids[limited - scaled + 1] & looking.table),
                 table.address.eq(lane.table_address),
                 lane.table_data.eq(table.data),
                 lane.look_up.eq(done.table),

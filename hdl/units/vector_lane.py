@@ -28,8 +28,8 @@ class VectorLane(wiring.Component):
 
     ::
 
-        element -> reduce -> requantize -> + zero point -+-> to 9 bits -> clamp -> table -+-> o
-                                                         +-> with old value -------------+
+        element -> reduce -> requantize, + zero point -> to 9 bits, with old value -> clamp
+                -> table -> o
 
     Nothing waits. The stages' controls are inputs of their own, each of which belongs to the stage
     at work: ``reduce`` and its companions at cycle 0, the parameters at cycle 1, and so on as
@@ -39,6 +39,8 @@ class VectorLane(wiring.Component):
     ----------
     convention : str
         ``"tflite"`` or ``"onnx"``.
+    multiply : bool
+        Shift by multipliers where the requantizer can.
 
     Members
     -------
@@ -52,17 +54,18 @@ class VectorLane(wiring.Component):
         Cycle ``scaled + 1``: the result stays an int32 and is added to the old value, or the larger
         of the two is taken; else it becomes an int8.
     clamp_low, clamp_high, keep : In
-        Cycle ``scaled + 2``: limits, unless ``keep``.
+        Cycle ``limited``: limits, unless ``keep``.
     table_address : Out(8), table_data : In(signed(8))
-        Cycle ``scaled + 3``, and the memory's latency later.
+        Cycle ``limited + 1``, and the memory's latency later.
     look_up : In(1)
         Cycle ``latency``: take the table's answer.
     o : Out(signed(32))
-        Cycle ``latency``.
+        Cycle ``latency``; of an int8 only the low eight bits have a meaning.
     """
 
-    def __init__(self, convention: str) -> None:
+    def __init__(self, convention: str, *, multiply: bool = False) -> None:
         self.convention = convention
+        self.multiply = multiply
         super().__init__(
             {
                 "reduce": In(1),
@@ -88,13 +91,18 @@ class VectorLane(wiring.Component):
 
     @property
     def scaled(self) -> int:
-        """Cycle in which the scaled result is at hand."""
-        return 1 + int(REQUANTIZERS[self.convention].latency)
+        """Cycle in which the result is scaled and the zero point added."""
+        return int(REQUANTIZERS[self.convention].latency)
+
+    @property
+    def limited(self) -> int:
+        """Cycle in which the result is combined and is clamped."""
+        return self.scaled + 3
 
     @property
     def latency(self) -> int:
         """Cycles from the last ``element`` of a window to ``o``."""
-        return self.scaled + 3 + MemoryBank.latency
+        return self.limited + 1 + MemoryBank.latency
 
     @property
     def module_name(self) -> str:
@@ -104,53 +112,55 @@ class VectorLane(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Describe the hardware."""
         m = Module()
-        m.submodules.requantizer = requantizer = Once(REQUANTIZERS[self.convention]())
+        requantizer = REQUANTIZERS[self.convention](multiply=self.multiply)
+        m.submodules.requantizer = requantizer = Once(requantizer)
         reduced = Signal(signed(32), reset_less=True)
-        larger = Mux(self.element > reduced, self.element, reduced)
-        total = (self.element + reduced)[:32].as_signed()
-        with m.If(self.reduce):
-            m.d.sync += reduced.eq(Mux(self.first, self.element, Mux(self.sum, total, larger)))
+        adds = self.sum & ~self.first
+        takes = self.first | self.sum | (self.element > reduced)
+        with m.If(self.reduce & takes):
+            total = (self.element + reduced)[:32].as_signed()
+            m.d.sync += reduced.eq(Mux(adds, total, self.element))
         m.d.comb += [
             requantizer.value.eq(reduced),
             requantizer.parameters.eq(self.parameters),
             requantizer.bypass.eq(self.bypass),
+            requantizer.offset.eq(self.zero_point),
         ]
 
-        moved = Signal(signed(33), reset_less=True)
-        combined = Signal(signed(32), reset_less=True)
-        finished = Signal(signed(32), reset_less=True)
-        m.d.sync += moved.eq(requantizer.o + self.zero_point)
-        with m.If(self.int32):
-            value = moved[:32].as_signed()
-            m.d.sync += combined.eq(
-                Mux(
-                    self.maximum,
-                    Mux(value > self.old, value, self.old),
-                    value + Mux(self.add, self.old, 0),
-                )
-            )
-        with m.Else():
-            # What does not fit nine bits is beyond every limit.
-            sign = moved[-1]
-            fits = moved[8:] == sign.replicate(25)
-            m.d.sync += combined.eq(
-                Mux(fits, moved[:9].as_signed(), Cat((~sign).replicate(8), sign).as_signed())
-            )
+        # The larger of two values and their sum are both a sum, once the smaller is cleared. An
+        # int8 has no old value. What does not fit nine bits is beyond every limit.
+        moved = requantizer.o
+        sign = moved[-1]
+        fits = self.int32 | (moved[8:] == sign.replicate(25))
+        limited = Mux(fits, moved[:9], Cat((~sign).replicate(8), sign))
+        larger = Signal()
+        m.d.comb += larger.eq(moved[:32].as_signed() > self.old)
+        value, old = Signal(32, reset_less=True), Signal(32, reset_less=True)
+        m.d.sync += [value.eq(Cat(limited, moved[9:32])), old.eq(self.old)]
+        with m.If(self.int32 & self.maximum & ~larger):
+            m.d.sync += value.eq(0)
+        with m.If(~self.int32 | Mux(self.maximum, larger, ~self.add)):
+            m.d.sync += old.eq(0)
+        combined = Signal(32, reset_less=True)
+        m.d.sync += combined.eq(value + old)
+
+        # The upper bits of an int8 are written nowhere.
+        finished = Signal(32, reset_less=True)
         nine = combined[:9].as_signed()
-        with m.If(self.keep):
-            m.d.sync += finished.eq(combined)
-        with m.Elif(nine > self.clamp_high):
-            m.d.sync += finished.eq(self.clamp_high)
-        with m.Elif(nine < self.clamp_low):
-            m.d.sync += finished.eq(self.clamp_low)
-        with m.Else():
-            m.d.sync += finished.eq(nine)
+        m.d.sync += finished.eq(combined)
+        with m.If(~self.keep):
+            with m.If(nine > self.clamp_high):
+                m.d.sync += finished[:8].eq(self.clamp_high)
+            with m.Elif(nine < self.clamp_low):
+                m.d.sync += finished[:8].eq(self.clamp_low)
 
         m.d.comb += self.table_address.eq(finished[:8])
-        waiting = finished
+        waiting: Any = finished
         for number in range(MemoryBank.latency):
-            stage = Signal(signed(32), name=f"waiting_{number}", reset_less=True)
+            stage = Signal(32, name=f"waiting_{number}", reset_less=True)
             m.d.sync += stage.eq(waiting)
             waiting = stage
-        m.d.comb += self.o.eq(Mux(self.look_up, self.table_data, waiting))
+        m.d.comb += self.o.eq(
+            Cat(Mux(self.look_up, self.table_data.as_unsigned(), waiting[:8]), waiting[8:])
+        )
         return m

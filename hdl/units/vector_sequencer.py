@@ -151,7 +151,9 @@ class VectorSequencer(wiring.Component):
         with m.Elif(step):
             m.d.sync += first.eq(new_window)
 
-        m.submodules.ordering = ordering = Once(VectorOrdering(width=FULL_WIDTH))
+        # Only legal addresses are issued, so those that are compared lack the upper bits.
+        width = self.o.payload.result.address.shape().width
+        m.submodules.ordering = ordering = Once(VectorOrdering(width=width))
         beyond = self._check(m, held, source, parameter, target, last, active, step)
         read, result = self.o.payload.read, self.o.payload.result
         needs_old = held.add | held.maximum

@@ -38,7 +38,9 @@ class VectorWriter(wiring.Component):
         A finished chunk. There is always room: the sequencer counts.
     activation_write, accumulator_write : Out(stream of chunk_layout)
     target : Out(target_layout(config))
-        What the ports write in this cycle, unless they wait.
+        What the memories write in this cycle, the one after their ports took it.
+    waiting : Out(1)
+        A chunk waits for its port.
     written : Out(1)
         A chunk is written in this cycle.
     finished : Out(1)
@@ -62,6 +64,7 @@ class VectorWriter(wiring.Component):
                 "activation_write": Out(stream.Signature(activation)),
                 "accumulator_write": Out(stream.Signature(accumulator)),
                 "target": Out(target_layout(config)),
+                "waiting": Out(1),
                 "written": Out(1),
                 "finished": Out(1),
             }
@@ -96,9 +99,7 @@ class VectorWriter(wiring.Component):
             accumulator.valid.eq(queue.o.valid & head.accumulator),
             queue.o.ready.eq(Mux(head.accumulator, accumulator.ready, activation.ready)),
             self.written.eq(queue.o.valid & queue.o.ready),
-            self.target.valid.eq(queue.o.valid),
-            self.target.accumulator.eq(head.accumulator),
-            self.target.address.eq(head.address),
+            self.waiting.eq(queue.o.valid & ~queue.o.ready),
         ]
         for port in (activation, accumulator):
             m.d.comb += [
@@ -106,5 +107,10 @@ class VectorWriter(wiring.Component):
                 port.payload.slot.eq(head.slot),
                 *(port.payload.data[lane].eq(values[lane]) for lane in range(lanes)),
             ]
-        m.d.sync += self.finished.eq(self.written & head.end)
+        m.d.sync += [
+            self.finished.eq(self.written & head.end),
+            self.target.valid.eq(self.written),
+            self.target.accumulator.eq(head.accumulator),
+            self.target.address.eq(head.address),
+        ]
         return m

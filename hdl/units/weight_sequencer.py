@@ -148,11 +148,11 @@ class WeightSequencer(wiring.Component):
         # One word a cycle.
         active, step, skip, beyond = Signal(), Signal(), Signal(), Signal()
         index = Signal.like(placed.index)
-        last_rows = Signal.like(placed.last_rows)
+        missing = Signal(row_width)  # Rows of a last block that are not there, at its bottom.
         running = active & ~self.fault.valid & ~self.stop
         m.d.comb += [
             load.eq(placed_valid & (~active | (step & counter.last))),
-            skip.eq(counter.at_last.channel_blocks & (counter.left.row > last_rows)),
+            skip.eq(counter.at_last.channel_blocks & (counter.done.row < missing)),
             beyond.eq(generator.address[self.address_width :].any() & ~skip),
             prefetcher.i.valid.eq(running & ~beyond),
             prefetcher.i.payload.address.eq(generator.address),
@@ -173,7 +173,9 @@ class WeightSequencer(wiring.Component):
             generator.advance.block.eq(Cat(counter.advance[name] for name in BLOCK_LEVELS).any()),
         ]
         with m.If(load):
-            m.d.sync += [active.eq(1), index.eq(placed.index), last_rows.eq(placed.last_rows)]
+            m.d.sync += [active.eq(1), index.eq(placed.index), missing.eq(0)]
+            with m.If(placed.last_rows < self.rows):
+                m.d.sync += missing.eq(self.rows - 1 - placed.last_rows)
         with m.Elif(step & counter.last):
             m.d.sync += active.eq(0)
         with m.If(running & beyond):

@@ -12,7 +12,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from ..dma.fifo import StreamFIFO
-from ..dma.gearbox import Gearbox, gear_input_layout
+from ..dma.gearbox import Gearbox, gear_layout
 from ..memory.ports import ReadResponseSignature, request_layout
 from ..once import Once
 from .transfer import MemoryShape, transfer_layout
@@ -179,7 +179,7 @@ class WordReader(wiring.Component):
     def _path(self, m: Module, width: int, ends: Any, tail: Any) -> tuple[Any, Any, Any]:
         """FIFO and gearbox of slots of ``width`` bytes: the stream of chunks, whether a slot leaves
         the FIFO, and whether none is in the gearbox."""
-        fifo = StreamFIFO(gear_input_layout(width, fill=False), WORDS_IN_FLIGHT)
+        fifo = StreamFIFO(gear_layout(width), WORDS_IN_FLIGHT)
         m.submodules[f"words_{width}"] = Once(fifo)
         entry = fifo.i.payload
         m.d.comb += [
@@ -194,7 +194,7 @@ class WordReader(wiring.Component):
         pop = fifo.o.valid & fifo.o.ready
         if width == self.data_bytes:
             return fifo.o, pop, Const(1, 1)
-        gearbox = Gearbox(width, self.data_bytes, fill=False)
+        gearbox = Gearbox(width, self.data_bytes)
         m.submodules[f"gearbox_{width}"] = Once(gearbox)
         connect(m, fifo.o, gearbox.i)
         return gearbox.o, pop, gearbox.idle

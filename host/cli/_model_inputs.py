@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from ..graph import Graph, Tensor
 
 __all__ = [
-    "describe", "load_array", "output_files", "random_input", "read_expected", "read_inputs",
-    "same_array",
+    "check_output", "describe", "load_array", "output_files", "random_input", "read_expected",
+    "read_inputs", "same_array",
 ]
 
 SMALL = 4096
@@ -108,6 +109,13 @@ def read_expected(graph: Graph, given: Sequence[str]) -> list[NDArray]:
 
 def _by_name(kind: str, names: Sequence[str], given: Sequence[str]) -> dict[str, str]:
     """File of each input or output."""
+    for entry in given:
+        name, separator, file = entry.partition("=")
+        if separator and name not in names and not Path(entry).exists():
+            raise click.UsageError(
+                f"the model has no {kind if kind == 'input' else 'output'} {name!r}; --{kind} "
+                f"takes {', '.join(names)}"
+            )
     if len(given) != len(names):
         what = "inputs" if kind == "input" else "outputs"
         raise click.UsageError(
@@ -151,13 +159,36 @@ def _finite(value: Any) -> Any:
     return value if np.isfinite(value) else str(value)
 
 
+def check_output(path: Path, count: int) -> None:
+    """Refuse an ``--output`` that `output_files` could not write, before anything runs.
+
+    Parameters
+    ----------
+    path : Path
+        What the user gave.
+    count : int
+        Outputs of the model.
+    """
+    single = path.suffix == ".npy"
+    if single and count != 1:
+        raise click.UsageError(f"the model has {count} outputs; give --output a directory")
+    if single and path.is_dir():
+        raise click.UsageError(f"{path} is a directory; name a file to write")
+    folder = path.parent if single else path
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise click.UsageError(f"the directory {folder} cannot be made ({place} is a file); give "
+                               "--output another one")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise click.UsageError(f"{path} cannot be written (no permission in {place}); name a "
+                               "place where you may write")
+
+
 def output_files(path: Path, outputs: Sequence[NDArray]) -> dict[Path, bytes]:
     """What ``--output`` writes: a ``.npy`` file for one output, else a directory of them."""
     if path.suffix == ".npy":
-        if len(outputs) != 1:
-            raise click.UsageError(
-                f"the model has {len(outputs)} outputs; give --output a directory"
-            )
         names = [path]
     else:
         names = [path / f"output_{number}.npy" for number in range(len(outputs))]

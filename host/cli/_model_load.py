@@ -165,6 +165,7 @@ def open_model(
             )
         return LoadedModel(path, loaded.config, None, loaded, [])
     graph, notes, accuracy = prepared(loaded, options, config.requantize)
+    notes = [*loaded.notes, *notes]
     if graph.convention != config.requantize and not keep_convention:
         config = config.replace(requantize=graph.convention)
         notes.append(f"the vector unit rescales by the {graph.convention} convention, as the "

@@ -105,7 +105,8 @@ def prepared(
     if options.labels is not None:
         if options.evaluation is not None:
             evaluation = _samples(graph, options.evaluation)
-        labels = _labels(options.labels, len(evaluation))
+        classes = graph.tensors[graph.outputs[0]].elements
+        labels = _labels(options.labels, len(evaluation), classes)
     result = quantize(graph, samples, options.method, convention=convention)
     notes = [f"quantized by {options.method} ranges of {options.calibration}"]
     if labels is None:
@@ -115,6 +116,9 @@ def prepared(
 
 
 def _samples(graph: Graph, path: Path) -> list[list[NDArray]]:
+    """The samples in a file, each as the list of the model's inputs."""
+    import numpy as np
+
     from ._model_inputs import load_array
 
     samples = load_array(path)
@@ -129,10 +133,25 @@ def _samples(graph: Graph, path: Path) -> list[list[NDArray]]:
             f"each sample in {path} must have the {tensor.elements} elements of {tensor}; the "
             f"file's shape is {samples.shape}"
         )
-    return [[sample.reshape(tensor.shape).astype(tensor.dtype)] for sample in samples]
+    with np.errstate(all="ignore"):
+        converted = samples.astype(tensor.dtype)
+    if converted.dtype.kind == "f":
+        bad = [n for n, sample in enumerate(converted) if not np.isfinite(sample).all()]
+        if bad:
+            raise click.UsageError(
+                f"{path}: sample {bad[0]} has values that are not finite {tensor.dtype} numbers "
+                f"({len(bad)} of {len(samples)} samples have); remove them"
+            )
+    if not converted.any():
+        raise click.UsageError(
+            f"{path} holds only zeros, which say nothing about ranges; give inputs that the model "
+            "will meet"
+        )
+    return [[sample.reshape(tensor.shape)] for sample in converted]
 
 
-def _labels(path: Path, count: int) -> list[int]:
+def _labels(path: Path, count: int, classes: int) -> list[int]:
+    """The class of each of ``count`` samples."""
     from ._model_inputs import load_array
 
     labels = load_array(path)
@@ -140,5 +159,11 @@ def _labels(path: Path, count: int) -> list[int]:
         raise click.UsageError(
             f"{path} must hold {count} integers, one for each sample; it holds {labels.dtype} of "
             f"shape {labels.shape}"
+        )
+    outside = [n for n, label in enumerate(labels) if not 0 <= label < classes]
+    if outside:
+        raise click.UsageError(
+            f"{path}: label {outside[0]} is {labels[outside[0]]}, and the model's classes are 0 to "
+            f"{classes - 1}"
         )
     return [int(label) for label in labels]

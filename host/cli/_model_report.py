@@ -32,9 +32,10 @@ def tensor_type(item: Mapping[str, Any]) -> str:
 
 
 def print_notes(console: Console, notes: Iterable[str]) -> None:
-    """What was decided for the user."""
+    """What was decided for the user; a warning says so itself."""
     for note in notes:
-        console.print(f"note: {escape(note)}", highlight=False, soft_wrap=True)
+        text = note if note.startswith("warning: ") else f"note: {note}"
+        console.print(escape(text), highlight=False, soft_wrap=True)
 
 
 def print_layers(

@@ -75,7 +75,7 @@ def command(
         raise click.ClickException("pytest is not installed; run: pip install 'weft[dev,sim]'")
     arguments = [sys.executable, "-m", "pytest", "-p", "weft.cli._regress_plugin", "-q"]
     if workers and util.find_spec("xdist") is not None:
-        arguments += ["-n", str(workers)]
+        arguments += ["-n", str(workers), "--dist", "worksteal"]
     arguments += [f"--simulator={simulator}"] if simulator else []
     arguments += ["--full"] if full else []
     arguments += pytest_arguments

@@ -72,6 +72,7 @@ def command(
     """
     from .. import open as open_device
     from ._model_inputs import (
+        check_output,
         describe,
         output_files,
         read_expected,
@@ -82,6 +83,8 @@ def command(
     with output.progress("reading the model"):
         loaded = model()
     graph = loaded.source
+    if save is not None:
+        check_output(save, len(graph.outputs))
     values, sources = read_inputs(graph, inputs, seed)
     expected = read_expected(graph, expect) if expect else None
     options = {"dram_bytes": dram_megabytes << 20}

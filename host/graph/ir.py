@@ -108,6 +108,8 @@ class Graph:
         Names of the tensors that the caller provides and gets.
     convention : str
         One of `CONVENTIONS`.
+    notes : list of str
+        What the user should know about the import; not part of what is computed.
 
     >>> import numpy as np
     >>> eighth = Quantization(np.float32(0.125), 0)
@@ -129,6 +131,7 @@ class Graph:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     convention: str = "tflite"
+    notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.inputs = tuple(self.inputs)

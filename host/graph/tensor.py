@@ -57,8 +57,10 @@ class Quantization:
             )
         if not self.scale.size:
             raise ModelError("quantization: scale is empty")
-        if not np.all(np.isfinite(self.scale) & (self.scale > 0)):
-            raise ModelError("quantization: scale must be positive and finite everywhere")
+        legal = np.isfinite(self.scale) & (self.scale > 0)
+        if not legal.all():
+            raise ModelError("quantization: scale must be positive and finite everywhere, not "
+                             f"{self.scale[~legal][0]}")
         if self.axis is None and self.scale.size != 1:
             raise ModelError(f"quantization: {self.scale.size} scales but no axis")
 

@@ -89,12 +89,33 @@ def parse_onnx(
                 Builder(model, name).fold(node)
         fuse_qdq(model)
         graph = _lower_all(model, name)
+    graph.notes = [*model.symbolic, *_float_notes(graph)]
     graph.validate()
     check_graph(graph)
     graph = fold_constants(to_int8(graph))
     graph.validate()
     check_graph(graph)
     return graph
+
+
+def _float_notes(graph: Graph) -> list[str]:
+    """Where results can differ from onnxruntime's by rounding, and why."""
+    notes = []
+    for item in graph.operators:
+        name = f"{item.outputs[0]} ({item.kind})"
+        if "float32" in item.attributes:
+            notes.append(
+                f"warning: onnxruntime computes {name} in float32, and so does the host: "
+                f"{item.attributes['float32']}; sums in another order can make a result differ by "
+                "one"
+            )
+        elif "differs" in item.attributes:
+            notes.append(
+                f"warning: onnxruntime computes {name} in float32, Weft in integers: "
+                f"{item.attributes['differs']}; sums close to halfway between two results can "
+                "differ by one"
+            )
+    return notes
 
 
 def _bind(model: Model, constants: Mapping[str, ArrayLike]) -> None:
@@ -140,6 +161,10 @@ def _lower(builder: Builder, node: Node) -> None:
             dynamic_quantize_linear(builder)
         elif node.kind in LOWER:
             LOWER[node.kind](builder, node)
+            for key in {"float32", "differs"} & node.attributes.keys():
+                for operator in graph.operators[count:]:
+                    if operator.kind not in ("RESHAPE", "TRANSPOSE"):
+                        operator.attributes[key] = node.attributes[key]
         else:
             builder.unsupported("not implemented")
     except UnsupportedError as reason:

@@ -253,11 +253,12 @@ class Builder:
         self, scale: int, zero_point: int, dtype: np.dtype, axis: int | None = None
     ) -> Quantization:
         """Scale and zero point from operands of the current node; both must be constant."""
-        return self.quantization(
-            self.known(scale, "scale"),
-            None if not self.node.input(zero_point) else self.known(zero_point, "zero point"),
-            dtype, axis,
-        )
+        values = self.known(scale, "scale")
+        zero = self.known(zero_point, "zero point") if self.node.input(zero_point) else None
+        try:
+            return self.quantization(values, zero, dtype, axis)
+        except ModelError as error:
+            raise ModelError(f"tensor {self.node.input(scale)!r}: {error}") from error
 
     def quantization(
         self, scale: NDArray, zero_point: NDArray | None, dtype: np.dtype, axis: int | None

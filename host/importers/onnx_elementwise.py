@@ -46,6 +46,8 @@ def unary(builder: Builder, node: Node) -> None:
     attributes.update({
         key: float(value) for key, value in node.attributes.items() if key in attributes
     })
+    if node.kind == "HardSwish":
+        attributes["slope"] = 1 / 6
     if node.kind == "Gelu":
         attributes["approximate"] = node.attributes.get("approximate", "none") == "tanh"
     keep(builder, UNARY[node.kind], x, builder.tensor(x).dtype, attributes)

@@ -59,6 +59,14 @@ def _quantize(node: Node, values: Values) -> NDArray:
     )
 
 
+def _dequantize(node: Node, values: Values) -> NDArray:
+    rank, axis = values[0].ndim, int(node.attributes.get("axis", 1))
+    zero = values[2] if len(values) > 2 and values[2] is not None else np.zeros((), np.int64)
+    centered = values[0].astype(np.int64) - along(np.asarray(zero), axis, rank)
+    with np.errstate(all="ignore"):
+        return centered.astype(np.float32) * along(np.asarray(values[1]), axis, rank)
+
+
 def _gather(node: Node, values: Values) -> NDArray:
     return np.take(values[0], values[1].astype(np.int64), axis=int(node.attributes.get("axis", 0)))
 
@@ -120,6 +128,7 @@ FOLD: dict[str, Callable[[Node, Values], Any]] = {
     "Constant": _constant,
     "ConstantOfShape": _filled,
     "QuantizeLinear": _quantize,
+    "DequantizeLinear": _dequantize,
     "Gather": _gather,
     "Unsqueeze": _unsqueeze,
     "Squeeze": _squeeze,
@@ -161,6 +170,8 @@ def fold_constants(model: Model, node: Node, shape: tuple[int, ...] | None = Non
         bounds = slice(node.attributes.get("start"), node.attributes.get("end"))
         model.constants[node.outputs[0]] = np.array(shape, np.int64)[bounds]
         return True
+    if node.attributes.get("block_size"):
+        return False
     if node.kind not in FOLD or any(name and name not in model.constants for name in node.inputs):
         return False
     values = [model.constants[name] if name else None for name in node.inputs]

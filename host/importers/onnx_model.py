@@ -85,7 +85,8 @@ class Declaration:
 class Model:
     """A model as the file has it.
 
-    ``declared`` holds shapes that the file states for values in between.
+    ``declared`` holds shapes that the file states for values in between, ``symbolic`` which
+    dimensions of inputs the file leaves open, and what they are taken as.
     """
 
     nodes: list[Node]
@@ -95,6 +96,7 @@ class Model:
     opset: int
     declared: dict[str, Declaration]
     proto: Any = None
+    symbolic: list[str] = field(default_factory=list)
 
 
 def parse_model(data: bytes, dimensions: Mapping[str, int]) -> Model:
@@ -150,7 +152,23 @@ def _read(proto: Any, dimensions: Mapping[str, int]) -> Model:
             element_type(item.type.tensor_type.elem_type, f"output {item.name!r}")
     nodes = [_node(index, item) for index, item in enumerate(graph.node)]
     outputs = [item.name for item in graph.output]
-    return Model(nodes, constants, inputs, outputs, opset, declared, proto)
+    symbolic = [text for item in graph.input if item.name not in constants
+                for text in _open_dimensions(item, dimensions)]
+    return Model(nodes, constants, inputs, outputs, opset, declared, proto, symbolic)
+
+
+def _open_dimensions(item: Any, dimensions: Mapping[str, int]) -> list[str]:
+    """Each dimension of an input that is no number in the file, and its value."""
+    result = []
+    for position, dimension in enumerate(item.type.tensor_type.shape.dim):
+        if dimension.HasField("dim_value"):
+            continue
+        name = dimension.dim_param
+        what = "the batch" if position == 0 else f"dimension {position}"
+        called = f" ({name!r})" if name else ""
+        result.append(f"{what} of input {item.name!r} is open in the file{called} and is taken as "
+                      f"{dimensions.get(name, 1)}")
+    return result
 
 
 def _declaration(item: Any, dimensions: Mapping[str, int]) -> Declaration:

@@ -157,7 +157,9 @@ def softmax(builder: Builder, node: Node) -> None:
     if not 0 <= axis < max(rank, 1) or not rank:
         builder.fail(f"axis {axis} of {rank} dimensions")
     kind = "LOG_SOFTMAX" if node.kind == "LogSoftmax" else "SOFTMAX"
-    attributes = {} if kind == "LOG_SOFTMAX" else {"beta": 1.0}
+    attributes: dict[str, Any] = {} if kind == "LOG_SOFTMAX" else {"beta": 1.0}
+    if integer:
+        attributes["unsigned"] = file_unsigned(builder, dtype)
     source = builder.plain(x)
     if opset < 13:
         rows = int(np.prod(x.shape[:axis]))

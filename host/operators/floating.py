@@ -51,6 +51,12 @@ def _gelu(x: NDArray, call: Call) -> NDArray:
     return x * (1 + _erf(x / math.sqrt(2))) / 2
 
 
+def _hard_swish(x: NDArray, call: Call) -> NDArray:
+    # onnxruntime multiplies by the sixth, TensorFlow Lite divides.
+    slope = call.attribute("slope", None)
+    return x * np.clip((x / 6 if slope is None else x * slope) + 0.5, 0, 1)
+
+
 FUNCTIONS: dict[str, Function] = {
     "RELU": lambda x, call: ACTIVATIONS["RELU"](x),
     "RELU6": lambda x, call: ACTIVATIONS["RELU6"](x),
@@ -65,7 +71,7 @@ FUNCTIONS: dict[str, Function] = {
     "FLOOR": lambda x, call: np.floor(x),
     "CEIL": lambda x, call: np.ceil(x),
     "ROUND": lambda x, call: np.rint(x),
-    "HARD_SWISH": lambda x, call: x * np.clip(x / 6 + 0.5, 0, 1),
+    "HARD_SWISH": _hard_swish,
     "LEAKY_RELU": lambda x, call: np.where(x >= 0, x, x * call.attribute("alpha", 0.01)),
     "ELU": lambda x, call: np.where(x > 0, x, call.attribute("alpha", 1.0) * np.expm1(x)),
     "GELU": _gelu,

@@ -164,9 +164,11 @@ def mean(call: Call) -> Step:
 def softmax(call: Call) -> Step:
     """QLinearSoftmax along the last axis: float32 sums of a table of exponentials.
 
-    As in onnxruntime the reciprocal of the result's scale is cut to an integer. The result
-    saturates; onnxruntime's int8 kernel (not its uint8 one) wraps where a share rounds to more
-    than 127. Source: ``contrib_ops/cpu/quantization/qlinear_softmax.cc``.
+    As in onnxruntime the reciprocal of the result's scale is cut to an integer, and a product of
+    it and an exponential that overflows becomes the smallest int32: shares of so few elements that
+    the exponentials leave no room for the scale. Added to the zero point that number wraps; int8
+    results saturate, uint8 results keep the low byte. Source:
+    ``contrib_ops/cpu/quantization/qlinear_softmax.cc``.
     """
     call.count(1)
     x = call.input(0)
@@ -181,14 +183,21 @@ def softmax(call: Call) -> Step:
     with np.errstate(all="ignore"):
         table = np.exp((np.arange(256) - 255 + shift) * scale).astype(np.float32)
         steps = np.floor(np.float32(1) / np.float32(call.output.scale))
-    limits, zero = np.iinfo(call.output.dtype), call.output.zero_point
+    limits, offset = np.iinfo(call.output.dtype), file_offset(call, call.output)
+    zero = call.output.zero_point + offset
+    overflow = np.int64(zero - (1 << 31))
+    if offset or call.output.dtype == np.uint8:
+        overflow = np.int64(zero)
+    elif zero < 0:
+        overflow = np.int64(limits.max)
 
     def run(values: Values) -> list[NDArray]:
         integers = values[0].astype(np.int64)
         powers = table[255 + integers - integers.max(axis=-1, keepdims=True)]
         total = np.cumsum(powers, axis=-1, dtype=np.float32)[..., -1:]
         with np.errstate(all="ignore"):
-            rounded = np.nan_to_num(np.rint(powers * steps / total)).astype(np.float64)
-        return [np.clip(rounded + zero, limits.min, limits.max).astype(call.output.dtype)]
+            rounded = np.rint(powers * steps / total).astype(np.float64)
+        found = np.where(np.isfinite(rounded), rounded + zero, overflow) - offset
+        return [np.clip(found, limits.min, limits.max).astype(call.output.dtype)]
 
     return run

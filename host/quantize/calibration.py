@@ -9,7 +9,7 @@ divergence between the histogram of magnitudes, clipped at the threshold, and th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +65,7 @@ def calibrate(
     Raises
     ------
     ModelError
-        If there is no data, or values are not finite.
+        If there is no data, all of it is zero, or values are not finite.
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
@@ -74,6 +74,7 @@ def calibrate(
     samples = list(data)
     if not samples:
         raise ModelError("calibration needs at least one sample")
+    _check(samples)
     interpreter = Interpreter(graph)
     limits: dict[str, Range] = {}
     for sample in samples:
@@ -93,6 +94,20 @@ def calibrate(
             histograms[name] += np.histogram(observed, BINS, bounds)[0]
     choose = _entropy if method == "entropy" else _percentile
     return {name: choose(histograms[name], limits[name], percentile) for name in names}
+
+
+def _check(samples: Sequence[Inputs]) -> None:
+    """Refuse samples that say nothing about ranges."""
+    found = False
+    for number, sample in enumerate(samples):
+        values = sample.values() if isinstance(sample, Mapping) else sample
+        for item in values:
+            array = np.asarray(item)
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise ModelError(f"calibration: sample {number} has values that are not finite")
+            found = found or bool(array.any())
+    if not found:
+        raise ModelError("calibration: all samples are zero; give inputs that the model will meet")
 
 
 def _limits(name: str, values: NDArray) -> Range:

@@ -41,6 +41,10 @@ def accuracy(graph: Graph, inputs: Iterable[Inputs], labels: Sequence[int]) -> i
         raise ModelError(f"{len(samples)} samples and {len(labels)} labels")
     interpreter = Interpreter(graph)
     output = graph.outputs[0]
+    classes = graph.tensors[output].elements
+    for label in labels:
+        if not 0 <= int(label) < classes:
+            raise ModelError(f"label {label}; the model's classes are 0 to {classes - 1}")
     return sum(
         int(np.argmax(interpreter.run(sample)[output])) == int(label)
         for sample, label in zip(samples, labels, strict=True)

@@ -107,7 +107,10 @@ def load_model(path: str | os.PathLike[str]) -> Graph | CompiledModel:
     ModelError, ProgramError
         If the file cannot be read.
     """
-    if Path(path).suffix.lower() == ".weft":
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".weft", *importers.FORMATS):
+        raise ModelError(f"{path}: the name must end with {', '.join(importers.FORMATS)} or .weft")
+    if suffix == ".weft":
         return CompiledModel.load(path)
     return importers.load_model(path)
 

@@ -155,6 +155,80 @@ def test_outputs_that_cannot_be_written(
     assert "cannot be written (Permission denied)" in written(tmp_path / "y.npy")
 
 
+def test_the_output_is_checked_before_the_run(
+    capfd: pytest.CaptureFixture[str], model: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*arguments: Any, **options: Any) -> None:
+        raise AssertionError("the model ran")
+
+    monkeypatch.setattr("weft.open", never)
+    (tmp_path / "file").write_text("as it was")
+    for path in (tmp_path / "file" / "y.npy", tmp_path / "file" / "folder", tmp_path / "file"):
+        error = run_json(capfd, "run", model, *SMALL, "--output", str(path), status=1)["error"]
+        assert error["type"] == "UsageError" and str(tmp_path / "file") in error["message"]
+
+
+def test_unknown_suffixes_and_inputs_name_what_there_is(
+    capfd: pytest.CaptureFixture[str], model: str, tmp_path: Path
+) -> None:
+    for command in ("run", "fit", "profile"):
+        error = run_json(capfd, command, str(tmp_path / "x.pt"), status=1)["error"]
+        assert error["message"].endswith("x.pt: the name must end with .tflite, .onnx or .weft")
+    np.save(tmp_path / "x.npy", np.zeros((1, 6, 6, 3), np.int8))
+    file = str(tmp_path / "x.npy")
+    error = run_json(capfd, "run", model, "--input", f"foo={file}", status=1)["error"]
+    assert error["message"] == "the model has no input 'foo'; --input takes x"
+    error = run_json(capfd, "run", model, "--expect", f"foo={file}", status=1)["error"]
+    assert error["message"] == "the model has no output 'foo'; --expect takes z"
+    (tmp_path / "a=b.npy").write_bytes((tmp_path / "x.npy").read_bytes())
+    assert run_json(capfd, "run", model, *SMALL, "--input", str(tmp_path / "a=b.npy"))["inputs"]
+
+
+def test_warnings_are_no_notes() -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    from weft.cli._model_report import print_notes
+
+    text = StringIO()
+    print_notes(Console(file=text), ["a decision", "warning: results may differ"])
+    assert text.getvalue() == "note: a decision\nwarning: results may differ\n"
+
+
+FLOAT_TENSORS = [
+    TensorSpec("x", (1, 6), "float32"),
+    constant("w", np.linspace(-1, 1, 24).reshape(4, 6), "float32"),
+    TensorSpec("y", (1, 4), "float32"),
+]
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("samples, labels, message", [
+    (np.array([[1.0] * 6, [np.nan] * 6]), None, "sample 1 has values that are not finite"),
+    (np.array([[np.inf] * 6, [1.0] * 6]), None, "sample 0 has values that are not finite"),
+    (np.array([[1e300] * 6]), None, "sample 0 has values that are not finite"),
+    (np.zeros((3, 6)), None, "holds only zeros"),
+    (np.ones((2, 6)), [0, 4], "label 1 is 4, and the model's classes are 0 to 3"),
+    (np.ones((2, 6)), [-1, 0], "label 0 is -1, and the model's classes are 0 to 3"),
+])
+def test_samples_and_labels_that_make_no_sense(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, samples: Any, labels: Any, message: str
+) -> None:
+    path = tmp_path / "float.tflite"
+    path.write_bytes(build(FLOAT_TENSORS, [
+        OperatorSpec("FULLY_CONNECTED", [0, 1], [2], "FullyConnectedOptions", {})], [0], [2]))
+    np.save(tmp_path / "samples.npy", samples)
+    arguments = ["--calibration", str(tmp_path / "samples.npy")]
+    if labels is not None:
+        np.save(tmp_path / "labels.npy", np.array(labels))
+        arguments += ["--labels", str(tmp_path / "labels.npy")]
+    for method in ("minmax", "percentile", "entropy"):
+        error = run_json(capfd, "run", str(path), *arguments, "--method", method, status=1)["error"]
+        assert error["type"] == "UsageError" and message in error["message"]
+
+
 @pytest.mark.parametrize("dtype", ["U1", "complex64"])
 def test_samples_that_are_no_numbers(
     capfd: pytest.CaptureFixture[str], model: str, tmp_path: Path, dtype: str

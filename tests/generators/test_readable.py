@@ -370,7 +370,7 @@ def test_comment_above_the_module():
 COMPONENTS = {
     "array": lambda: SystolicArray(rows=3, cols=2, partial_sum_width=20),
     "semaphores": lambda: Semaphores(requests=3, sources=3),
-    "gearbox": lambda: Gearbox(4, 16, fill=True),
+    "gearbox": lambda: Gearbox(4, 16),
 }
 
 

@@ -7,11 +7,13 @@ from cocotb.triggers import FallingEdge, ReadOnly
 from weft.hdl.memory.accumulator import Accumulator
 from weft.hdl.memory.bank import MemoryBank
 from weft.hdl.memory.ports import chunk_layout, int8_vector, int32_vector, request_layout
+from weft.hdl.memory.scratchpad import ActivationScratchpad
 from weft.sim.bench.payload import Codec
 from weft.sim.bench.runner import bench_parameters, bench_random
 from weft.sim.bench.streams import reset, start_clock
 
 LATENCY = MemoryBank.latency
+WRITE_LATENCY = {"activation": ActivationScratchpad.write_latency, "weight": 1}
 
 
 class Schedule:
@@ -51,15 +53,19 @@ async def scratchpad(dut):
         dut.read__payload.value = 0
     await reset(dut)
     words = [None] * depth
+    readable = [0] * depth  # Cycle from which each word can be read.
     schedule = Schedule()
     request, stalled = None, 0
     for cycle in range(parameters["cycles"]):
         schedule.cycle = cycle
         busy = random.choice([0.1, 0.5, 1.0])
-        # A word is written only if nobody reads it in this cycle.
+        # A word is read only once its write has been done, and written only if nobody reads it.
         written = random.randrange(depth) if cycle >= depth else cycle
-        known = [address for address, word in enumerate(words) if word is not None]
-        known = [address for address in known if address != written]
+        known = [
+            address
+            for address, word in enumerate(words)
+            if word is not None and address != written and cycle >= readable[address]
+        ]
         matmul = random.choice(known) if known and random.random() < busy else None
         if request is None and known and random.random() < busy:
             request = random.choice(known)
@@ -95,6 +101,7 @@ async def scratchpad(dut):
                 assert vector.unpack(int(dut.read_data__data.value)) == expected["read"]
         if written is not None:
             words[written] = word
+            readable[written] = cycle + WRITE_LATENCY[parameters["memory"]]
         await FallingEdge(dut.clk)
     assert stalled or not banked
 
@@ -201,6 +208,7 @@ async def accumulator(dut):
             if not conflict:
                 address, slot, word = item
                 parts[address][slot] = [wrap(value, width) for value in word]
+                updated[address] = cycle + Accumulator.write_latency - Accumulator.update_latency
                 if None not in parts[address]:
                     words[address] = sum(parts[address], [])
                 item = None
@@ -211,7 +219,7 @@ async def accumulator(dut):
             address, accumulate = update
             new = [random.randint(-half, half - 1) for _ in range(cols)]
             schedule.after(Accumulator.data_delay, ("data", new))
-            schedule.after(Accumulator.update_latency - 1, ("sum", address))
+            schedule.after(Accumulator.data_delay, ("sum", address))
             old = words[address] if accumulate else [0] * cols
             words[address] = [wrap(a + b, width) for a, b in zip(old, new, strict=True)]
             size = cols // slots

@@ -11,34 +11,33 @@ FULL = [(width, word) for width in (4, 8, 16, 32) for word in (1, 2, 3, 5, 6, 7,
 FULL += [(word, width) for width, word in FULL] + [(16, 1020), (1020, 16)]
 
 
-def bench(width, word, fill, simulator):
+def bench(width, word, simulator):
     run_bench(
-        Gearbox(width, word, fill=fill),
+        Gearbox(width, word),
         name="gearbox",
         test_module="bench_gearbox",
         simulator=simulator,
-        parameters={"input": width, "output": word, "fill": fill},
+        parameters={"input": width, "output": word},
     )
 
 
 @pytest.mark.parametrize("width, word", RATIOS)
 def test_on_icarus(width, word):
-    bench(width, word, width <= word, "icarus")
+    bench(width, word, "icarus")
 
 
 @pytest.mark.parametrize("width, word", [(8, 12)])
 def test_on_verilator(width, word):
-    bench(width, word, True, "verilator")
+    bench(width, word, "verilator")
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("fill", [False, True])
 @pytest.mark.parametrize("width, word", FULL)
-def test_long(width, word, fill, simulator):
-    bench(width, word, fill, simulator)
+def test_long(width, word, simulator):
+    bench(width, word, simulator)
 
 
 @pytest.mark.parametrize("width", [0, 1025])
 def test_refuses_widths_out_of_range(width):
     with pytest.raises(ValueError, match=f"input_bytes must be from 1 to 1024, not {width}"):
-        Gearbox(width, 4, fill=True)
+        Gearbox(width, 4)

@@ -31,6 +31,7 @@ CONFIGS = [
     config(64, 16, 128, read_outstanding=1),
     config(8, 4, 32, vector_lanes=4),
     config(6, 9, 64, vector_lanes=3),
+    config(8, 8, 64, vector_lanes=1, family="ecp5"),
 ]
 FULL = [
     config(32, 32, 256, max_burst_beats=256),
@@ -54,7 +55,7 @@ def bench(item, simulator, count, faults):
 
 
 def name(item):
-    return f"{item.rows}x{item.cols}-{item.axi_width}"
+    return f"{item.rows}x{item.cols}-{item.axi_width}-{item.family}"
 
 
 @pytest.mark.parametrize("item", CONFIGS, ids=name)
@@ -62,7 +63,7 @@ def test_on_icarus(item):
     bench(item, "icarus", 40, 4)
 
 
-@pytest.mark.parametrize("item", [CONFIGS[2], CONFIGS[4]], ids=name)
+@pytest.mark.parametrize("item", [CONFIGS[2], CONFIGS[4], CONFIGS[-1]], ids=name)
 def test_on_verilator(item):
     bench(item, "verilator", 60, 8)
 

@@ -9,12 +9,14 @@ from weft.generators.verilog import emit
 from weft.hdl.memory.accumulator import Accumulator
 from weft.hdl.memory.scratchpad import ActivationScratchpad
 from weft.hdl.memory.weight_scratchpad import WeightScratchpad
+from weft.hdl.tech.technology import simulation_model
 from weft.sim.bench.runner import run_bench
 
 
-def bench(component, memory, simulator, **parameters):
+def bench(component, memory, simulator, family="generic", **parameters):
     run_bench(
         component,
+        sources=[simulation_model(family)],
         name=f"{memory}_memory",
         test_module="bench_memory",
         simulator=simulator,
@@ -34,16 +36,22 @@ def test_weight_scratchpad(simulator):
 
 
 @pytest.mark.parametrize(
-    "cols, width, data_width, depth, slots",
-    [(1, 32, 16, 16, 1), (3, 24, 18, 32, 1), (6, 32, 19, 16, 3)],
+    "cols, width, data_width, depth, slots, family",
+    [
+        (1, 32, 16, 16, 1, "generic"),
+        (3, 24, 18, 32, 1, "generic"),
+        (6, 32, 19, 16, 3, "generic"),
+        (4, 32, 18, 16, 2, "ecp5"),
+        (2, 23, 23, 16, 1, "ecp5"),
+    ],
 )
-def test_accumulator(cols, width, data_width, depth, slots, simulator):
+def test_accumulator(cols, width, data_width, depth, slots, family, simulator):
     component = Accumulator(
-        cols=cols, width=width, depth=depth, data_width=data_width, slots=slots
+        cols=cols, width=width, depth=depth, data_width=data_width, slots=slots, family=family
     )
     sizes = {"length": cols, "depth": depth, "width": width, "data_width": data_width}
     sizes["slots"] = slots
-    bench(component, "accumulator", simulator, **sizes)
+    bench(component, "accumulator", simulator, family, **sizes)
 
 
 @pytest.mark.parametrize("width, data_width", [(33, 16), (16, 17), (16, 0)])

@@ -2,7 +2,7 @@
 """The requantizers of both conventions against NumPy."""
 
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Mux
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,29 +18,32 @@ LANES = 12
 class Lanes(wiring.Component):
     """Several requantizers side by side, each with value, loaded parameters and bypass."""
 
-    def __init__(self, kind):
+    def __init__(self, kind, multiply):
         self.kind = kind
+        self.multiply = multiply
         self.lane = data.StructLayout({"value": 32, "parameters": LOADED_LANE})
         super().__init__({"i": In(LANES * self.lane.size), "o": Out(LANES * 32)})
 
     def elaborate(self, platform):
         m = Module()
         for number in range(LANES):
-            m.submodules[f"lane_{number}"] = lane = Once(self.kind())
+            m.submodules[f"lane_{number}"] = lane = Once(self.kind(multiply=self.multiply))
             given = data.View(self.lane, self.i.word_select(number, self.lane.size))
             m.d.comb += [
                 lane.value.eq(given.value),
                 lane.bypass.eq(given.parameters.unused[0]),
-                self.o.word_select(number, 32).eq(lane.o),
+                self.o.word_select(number, 32).eq(lane.o),  # The offset is zero.
             ]
             for name in lane.parameters.shape().members:
-                m.d.comb += lane.parameters[name].eq(given.parameters[name])
+                m.d.comb += lane.parameters[name].eq(
+                    Mux(lane.bypass, 0, given.parameters[name])
+                )
         return m
 
 
-def bench(kind, simulator, testcase, **parameters):
+def bench(kind, simulator, testcase, multiply=False, **parameters):
     run_bench(
-        Lanes(kind),
+        Lanes(kind, multiply),
         name=f"requantizer_{kind.convention}_lanes",
         test_module="bench_requantize",
         simulator=simulator,
@@ -65,6 +68,11 @@ def test_corners(kind):
 @KINDS
 def test_every_shift_or_exponent(kind):
     bench(kind, "verilator", "every_scale")
+
+
+@pytest.mark.parametrize("testcase", ["corners", "every_scale"])
+def test_shifts_by_multipliers(testcase):
+    bench(TfliteRequantizer, "verilator", testcase, multiply=True)
 
 
 @KINDS

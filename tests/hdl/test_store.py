@@ -28,6 +28,7 @@ CONFIGS = [
     config(16, 16, 128),
     config(3, 2, 128, max_burst_beats=16),
     config(28, 12, 64, write_outstanding=1),
+    config(8, 8, 64, family="ecp5"),
 ]
 FULL = [
     config(32, 32, 256, max_burst_beats=256),
@@ -51,7 +52,7 @@ def bench(item, simulator, count, faults):
 
 
 def name(item):
-    return f"{item.rows}x{item.cols}-{item.axi_width}"
+    return f"{item.rows}x{item.cols}-{item.axi_width}-{item.family}"
 
 
 @pytest.mark.parametrize("item", CONFIGS, ids=name)
@@ -59,7 +60,7 @@ def test_on_icarus(item):
     bench(item, "icarus", 40, 4)
 
 
-@pytest.mark.parametrize("item", [CONFIGS[2], CONFIGS[4]], ids=name)
+@pytest.mark.parametrize("item", [CONFIGS[2], CONFIGS[4], CONFIGS[-1]], ids=name)
 def test_on_verilator(item):
     bench(item, "verilator", 60, 8)
 

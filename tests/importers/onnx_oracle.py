@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """onnxruntime as an oracle: its quantizer, its session, and whether it is exact here."""
 
+import tempfile
+from collections import Counter
+
 import numpy as np
 import pytest
 from onnx_models import SIZE, model
@@ -32,6 +35,25 @@ def session(data):
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+FLOAT_KINDS = {
+    "Conv": "Conv", "FusedConv": "Conv", "Gemm": "Gemm", "FusedGemm": "Gemm", "MatMul": "Gemm",
+    "AveragePool": "AveragePool", "GlobalAveragePool": "GlobalAveragePool", "Sigmoid": "Sigmoid",
+    "Softmax": "Softmax",
+}
+
+
+def float_kinds(data):
+    """How many operators of each kind a session computes in float32; products are Gemm."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.optimized_model_filepath = f"{folder}/optimized.onnx"
+        onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        nodes = onnx.load(options.optimized_model_filepath).graph.node
+    return dict(Counter(FLOAT_KINDS[node.op_type] for node in nodes
+                        if node.op_type in FLOAT_KINDS))
 
 
 def quantized(float_model, folder, **options):

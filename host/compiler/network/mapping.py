@@ -92,6 +92,8 @@ def _layer(mapper: Mapper, operator: Operator) -> Layer:
         raise Refusal(mapper.refused[operator])
     if operator.unsupported is not None:
         raise Refusal(operator.unsupported)
+    if "float32" in operator.attributes:
+        raise Refusal(f"is in float32, as in onnxruntime: {operator.attributes['float32']}")
     unary = is_unary(mapper, operator)
     if operator.kind not in BUILDERS and not unary:
         raise Refusal(_missing(mapper, operator))
