@@ -102,6 +102,14 @@ def test_command(capfd):
     assert values["largest"][0]["rows"] >= 8
 
 
+def test_an_sdram_takes_no_block_ram(capfd):
+    used = []
+    for memory in ("block", "sdram"):
+        assert main(["fit", "--board", "ulx3s-85f", "--memory", memory, "--json"]) == 0
+        used.append(json.loads(capfd.readouterr().out)["estimate"])
+    assert used[0]["bram"] - used[1]["bram"] == 64 and used[0]["lut"] == used[1]["lut"]
+
+
 def test_command_too_large(capfd):
     arguments = ["fit", "--board", "colorlight-i9", "--rows", "16", "--cols", "16"]
     assert main([*arguments, "--json"]) == 1

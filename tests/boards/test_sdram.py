@@ -167,7 +167,7 @@ endmodule
 
 
 def test_memory_needs_a_board(capfd):
-    for command in (["synth", "-o", "x"], ["board-sim"]):
+    for command in (["synth", "-o", "x"], ["board-sim"], ["fit"]):
         assert main([*command, "--memory", "sdram", "--json"]) == 1
         message = json.loads(capfd.readouterr().out)["error"]["message"]
         assert message == "--memory needs --board"
