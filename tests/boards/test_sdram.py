@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import weft
-from weft.boards import BOARDS, simulation
+from weft.boards import BOARDS, build, simulation
 from weft.boards.axi_narrow import AXINarrow
 from weft.boards.flow.tools import FlowError
 from weft.boards.litedram import CORE_MODULE, SDRAM, sdram_core
@@ -171,3 +171,15 @@ def test_memory_needs_a_board(capfd):
         assert main([*command, "--memory", "sdram", "--json"]) == 1
         message = json.loads(capfd.readouterr().out)["error"]["message"]
         assert message == "--memory needs --board"
+
+
+@pytest.mark.full
+def test_the_controller_reaches_a_bitstream(tmp_path, monkeypatch):
+    """Pins, the memory's clock and the controller, without an accelerator."""
+    start = emit(SDRAMStart(writes=BOARD.external.start), "weft_sdram_start")
+    text = start + _started_board() + sdram_core(BOARD.sdram.chip, BOARD.system_hz).verilog
+    monkeypatch.setattr(build, "board_top_verilog", lambda board, config: text + wrapper(board))
+    result = build.build_board(BOARD, CONFIG, output=tmp_path)
+    assert result.meets_clock
+    assert result.bitstream.stat().st_size > 100_000
+    assert result.synthesis.run.clocks
