@@ -57,7 +57,7 @@ def test_quantize_static(tmp_path, style, types, per_channel, variant):
     differs = [o.kind for o in graph.operators if "differs" in o.attributes]
     if style == "QDQ" and types[0] == INT8:  # values with several readers: test_onnx_qdq.py
         assert differs.count("CONV_2D") == float_kinds(path.read_bytes())["Conv"] == 2
-        assert set(floating) <= {"DEQUANTIZE", "CONCATENATION", "MUL"}  # Which float32 does exactly.
+        assert set(floating) <= {"DEQUANTIZE", "CONCATENATION", "MUL"}  # Exact in float32.
     else:
         assert not differs and floating == ["DEQUANTIZE"]
     assert {operator.kind for operator in graph.operators} > MACS
