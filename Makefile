@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# make demo    set everything up, then run the demonstration
+# make demo    set everything up, then run the demonstration, which ends with a bitstream;
+#              BOARD=icebreaker chooses another board, BOARD= leaves it out
 # make test    set everything up, then run the linters and the whole regression
 # make lint    ruff and mypy only
 # make clean   remove what was built (the virtual environment stays)
@@ -8,6 +9,7 @@
 # PYTHON=python3.12 make ... chooses the interpreter of the virtual environment.
 
 PYTHON ?= python3
+BOARD ?= colorlight-i9
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -23,7 +25,7 @@ $(STAMP): pyproject.toml scripts/setup_system.sh
 	@touch $@
 
 demo: setup
-	$(BIN)/weft demo
+	$(BIN)/weft demo $(if $(BOARD),--board $(BOARD))
 
 lint: setup
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,9 +11,13 @@ from ..hdl.config import Config
 from ..hdl.link.baud import Baud
 from .clocking import ClockSource, clock_source
 from .flow.families import Family, Part, family_named
-from .top import LED_COUNT
+from .litedram import SDRAM, sdram_core
+from .top import LED_COUNT, ExternalMemory
 
-__all__ = ["Board", "Pin"]
+__all__ = ["MEMORIES", "Board", "Pin", "SDRAMOnBoard"]
+
+MEMORIES = ("block", "sdram")
+"""What can take the place of DRAM: block RAM, or the board's SDRAM."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,25 @@ class Pin:
 
     site: str
     attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SDRAMOnBoard:
+    """An SDRAM that the board can use.
+
+    Attributes
+    ----------
+    chip : SDRAM
+        The memory.
+    pins : mapping of str to Pin
+        By port of the top module: ``sdram_clk``, ``sdram_a_0`` and so on.
+    system_hz : int
+        Frequency of the FPGA and of the memory with it.
+    """
+
+    chip: SDRAM
+    pins: Mapping[str, Pin]
+    system_hz: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +90,10 @@ class Board:
         See `BoardTop`; for memories that are single-port RAM.
     config : Config
         The accelerator that is built by default.
+    sdram : SDRAMOnBoard or None
+        What ``with_memory("sdram")`` uses.
+    memory : str
+        One of `MEMORIES`.
     programmer : str
         The board's name in openFPGALoader.
     notes : tuple of str
@@ -94,6 +122,8 @@ class Board:
     memory_bytes: int
     single_port: bool = False
     config: Config
+    sdram: SDRAMOnBoard | None = None
+    memory: str = "block"
     programmer: str
     notes: tuple[str, ...] = ()
 
@@ -121,6 +151,7 @@ class Board:
             "uart_rx": self.uart_rx,
             "uart_tx": self.uart_tx,
             **{f"led_{index}": pin for index, pin in enumerate(self.leds)},
+            **(self.sdram.pins if self.sdram is not None and self.memory == "sdram" else {}),
         }
 
     @property
@@ -132,6 +163,35 @@ class Board:
     def clock_source(self) -> ClockSource:
         """What makes the system's clock from the oscillator's."""
         return clock_source(self.family, self.clock_hz, self.system_hz)
+
+    @property
+    def external(self) -> ExternalMemory | None:
+        """The memory beside the generic board, which is generated for it."""
+        if self.memory != "sdram" or self.sdram is None:
+            return None
+        core = sdram_core(self.sdram.chip, self.system_hz)
+        return ExternalMemory(self.sdram.chip.data_bits, core.start)
+
+    def with_memory(self, memory: str) -> Board:
+        """The board with one of `MEMORIES`.
+
+        Raises
+        ------
+        ValueError
+            If the board has none such.
+        """
+        if memory == self.memory:
+            return self
+        legal = MEMORIES if self.sdram is not None else MEMORIES[:1]
+        if memory not in legal or self.sdram is None:
+            raise ValueError(
+                f"memory of {self.name} must be {' or '.join(map(repr, legal))}, not {memory!r}"
+            )
+        return dataclasses.replace(
+            self, memory=memory, memory_bytes=self.sdram.chip.size, system_hz=self.sdram.system_hz,
+            single_port=False,
+            notes=("The SDRAM is behind a controller that LiteDRAM generates.",),
+        )
 
     def check_config(self, config: Config) -> None:
         """Raise `ValueError` if ``config`` is for another family than the board's."""

@@ -263,7 +263,7 @@ def modelled(
 
 
 def estimate(board: Board, config: Config) -> Estimate:
-    """Resources of a board with a configuration.
+    """Resources of a board with a configuration; the controller of an SDRAM is not counted.
 
     Parameters
     ----------
@@ -287,7 +287,8 @@ def estimate(board: Board, config: Config) -> Estimate:
     if multipliers is None:
         multipliers = board.flow.multipliers[board.part.device]
     # Memories that are single-port are not block RAMs, but larger ones beside them.
-    memory_bytes = 0 if board.single_port else board.memory_bytes
+    elsewhere = board.single_port or board.memory != "block"
+    memory_bytes = 0 if elsewhere else board.memory_bytes
     used = modelled(board.family, config, multipliers, memory_bytes)
     return Estimate({name: round(number) for name, number in used.items()}, capacity(board))
 

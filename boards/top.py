@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
 
 from ..hdl.accelerator import Accelerator
 from ..hdl.bus import AXI4LiteSignature, AXI4ReadSignature, AXI4WriteSignature
@@ -18,10 +20,28 @@ from ..hdl.memory.axi_memory import AXIMemory
 from ..hdl.memory.memory_arbiter import MemoryArbiter
 from ..hdl.once import Once
 from ..hdl.registers import ADDRESS_WIDTH
+from .axi_narrow import AXINarrow
+from .sdram_start import RegisterWrite, SDRAMStart
 
-__all__ = ["LED_COUNT", "BoardTop"]
+__all__ = ["LED_COUNT", "BoardTop", "ExternalMemory"]
 
 LED_COUNT = 4
+
+
+@dataclass(frozen=True)
+class ExternalMemory:
+    """A memory whose controller is beside the generic board.
+
+    Attributes
+    ----------
+    width : int
+        Bits of a beat of the controller's AXI4 port, less than the accelerator's.
+    start : tuple of RegisterWrite
+        What makes it usable.
+    """
+
+    width: int
+    start: tuple[RegisterWrite, ...]
 
 
 class BoardTop(wiring.Component):
@@ -45,6 +65,11 @@ class BoardTop(wiring.Component):
         Size of the memory, a power of two of at least 4096.
     single_port : bool
         See `AXIMemory`.
+    external : ExternalMemory or None
+        It then takes the place of the on-chip memory::
+
+            MemoryArbiter -- AXINarrow --> memory_read, memory_write
+                                 ^-- SDRAMStart --> start_*
 
     Members
     -------
@@ -55,16 +80,34 @@ class BoardTop(wiring.Component):
     leds : Out(4)
         0: out of reset. 1: changes with every request received. 2: interrupt. 3: the accelerator
         accesses memory.
+    memory_read, memory_write : Out(AXI4ReadSignature, AXI4WriteSignature)
+        To the controller of an external memory.
+    start_cyc, start_adr[30], start_dat_w[32] : Out
+    start_ack : In(1)
+        To the registers of the controller: Wishbone, as of `SDRAMStart`.
     """
 
     def __init__(
-        self, config: Config, *, baud: Baud, memory_bytes: int, single_port: bool = False
+        self, config: Config, *, baud: Baud, memory_bytes: int, single_port: bool = False,
+        external: ExternalMemory | None = None,
     ) -> None:
         self.config = config
         self.baud = baud
         self.memory_bytes = memory_bytes
         self.single_port = single_port
-        super().__init__({"uart_rx": In(1), "uart_tx": Out(1, init=1), "leds": Out(LED_COUNT)})
+        self.external = external
+        members: dict[str, Any] = {
+            "uart_rx": In(1), "uart_tx": Out(1, init=1), "leds": Out(LED_COUNT)
+        }
+        if external is not None:
+            widths = {"address_width": exact_log2(memory_bytes), "data_width": external.width}
+            members |= {
+                "memory_read": Out(AXI4ReadSignature(**widths)),
+                "memory_write": Out(AXI4WriteSignature(**widths)),
+                "start_cyc": Out(1), "start_adr": Out(30), "start_dat_w": Out(32),
+                "start_ack": In(1),
+            }
+        super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -76,9 +119,7 @@ class BoardTop(wiring.Component):
         m.submodules.accelerator = accelerator = Once(Accelerator(config))
         # The memory below works on one burst in each direction while beats of the one before leave.
         m.submodules.arbiter = arbiter = Once(MemoryArbiter(**widths, outstanding=4))
-        m.submodules.memory = memory = Once(
-            AXIMemory(size=self.memory_bytes, single_port=self.single_port, **widths)
-        )
+        memory = self._memory(m, widths)
         connect(m, link.read, arbiter.link_read)
         connect(m, link.write, arbiter.link_write)
         connect(m, arbiter.read, memory.read)
@@ -102,6 +143,31 @@ class BoardTop(wiring.Component):
             link.irq.eq(accelerator.irq),
         ]
         return m
+
+    def _memory(self, m: Module, widths: dict[str, int]) -> Any:
+        """The subordinate with ``read`` and ``write``."""
+        if self.external is None:
+            m.submodules.memory = memory = Once(
+                AXIMemory(size=self.memory_bytes, single_port=self.single_port, **widths)
+            )
+            return memory
+        m.submodules.narrow = narrow = Once(
+            AXINarrow(
+                size=self.memory_bytes, memory_width=self.external.width,
+                max_burst_beats=self.config.max_burst_beats, **widths,
+            )
+        )
+        m.submodules.start = start = Once(SDRAMStart(writes=self.external.start))
+        connect(m, narrow.memory_read, flipped(self.memory_read))
+        connect(m, narrow.memory_write, flipped(self.memory_write))
+        m.d.comb += [
+            narrow.ready.eq(start.done),
+            self.start_cyc.eq(start.cyc),
+            self.start_adr.eq(start.adr),
+            self.start_dat_w.eq(start.dat_w),
+            start.ack.eq(self.start_ack),
+        ]
+        return narrow
 
 
 def _connect_ports(

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from ..hdl.config import Config
 from .board import Board
+from .litedram import sdram_core
+from .sdram_wiring import board_connections, sdram_instance
 from .top import LED_COUNT
 from .verilog import BOARD_MODULE, board_verilog
 
@@ -32,7 +34,7 @@ def wrapper(board: Board) -> str:
     Reset begins with the loss of ``locked`` at any time, and ends `RESET_CYCLES` edges of ``clk``
     after two flip-flops have seen it high.
     """
-    ports = [f"  {'output' if _drives(port) else 'input'} wire {port}" for port in board.pins]
+    ports = [f"  {_direction(port)} wire {port}" for port in board.pins]
     sign = "~" if board.leds_active_low else ""
     leds = [f"  assign led_{index} = {sign}leds[{index}];" for index in range(len(board.leds))]
     bits = RESET_CYCLES.bit_length()
@@ -57,16 +59,21 @@ def wrapper(board: Board) -> str:
             f"    rst <= !count[{bits - 1}];",
             "  end",
             f"  {BOARD_MODULE} {BOARD_INSTANCE} (",
-            "    .clk(clk), .rst(rst), .uart_rx(uart_rx), .uart_tx(uart_tx), .leds(leds)",
+            "    .clk(clk), .rst(rst), .uart_rx(uart_rx), .uart_tx(uart_tx), .leds(leds)"
+            + (",\n" + board_connections() if board.memory == "sdram" else ""),
             "  );",
+            *(sdram_instance(board) if board.memory == "sdram" else []),
             *leds,
             "endmodule\n",
         ]
     )
 
 
-def _drives(port: str) -> bool:
-    return port == "uart_tx" or port.startswith("led_")
+def _direction(port: str) -> str:
+    if port.startswith("sdram_dq_"):
+        return "inout"
+    drives = port == "uart_tx" or port.startswith(("led_", "sdram_"))
+    return "output" if drives else "input"
 
 
 def board_top_verilog(board: Board, config: Config | None = None) -> str:
@@ -83,6 +90,8 @@ def board_top_verilog(board: Board, config: Config | None = None) -> str:
     board.check_config(chosen)
     text = board_verilog(
         chosen, clock_hz=board.system_hz, baud=board.baud, memory_bytes=board.memory_bytes,
-        single_port=board.single_port,
+        single_port=board.single_port, external=board.external,
     )
+    if board.memory == "sdram" and board.sdram is not None:
+        text += "\n" + sdram_core(board.sdram.chip, board.system_hz).verilog
     return text + "\n" + wrapper(board)

@@ -17,7 +17,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from weft.boards.fit import CELLS, DATA_FILE, count_resources
+from weft.boards.fit import (
+    CELLS,
+    DATA_FILE,
+    RESOURCES,
+    count_resources,
+    load_models,
+    modelled,
+)
 from weft.boards.flow.count import synthesized_cells
 from weft.boards.flow.families import family_named
 from weft.boards.verilog import BOARD_MODULE, board_verilog
@@ -39,6 +46,7 @@ HEAD = (
     "| family | array | lanes | LUT | FF | multiplier blocks | block RAM |\n"
     "|---|---|---|---|---|---|---|\n"
 )
+BEGIN, END = "<!-- fit begin -->\n", "<!-- fit end -->\n"
 
 
 def board_cells(family: str, config: Config) -> dict[str, int]:
@@ -82,6 +90,33 @@ def measure(data: dict[str, Any], family: str, *, missing: bool) -> None:
         print(f"{family} {size} x {size}, {lanes} lanes: {seconds:.0f} s", flush=True)
 
 
+def table() -> str:
+    """Every synthesis, with what the estimate of it is off by."""
+    lines = []
+    for family, model in load_models().items():
+        for point in model.points:
+            config = Config.from_dict({**point["config"], "family": family})
+            products = config.rows * config.cols
+            estimated = modelled(family, config, products, point["memory_bytes"])
+            counted = count_resources(point["cells"], family)
+            cells = " | ".join(
+                f"{counted[name]:,.0f} ({estimated[name] / counted[name] - 1:+.1%})"
+                if counted[name] else "0"
+                for name in RESOURCES
+            )
+            lines.append(
+                f"| {family} | {config.rows} x {config.cols} | {config.lanes} | {cells} |\n"
+            )
+    return HEAD + "".join(lines)
+
+
+def write_table() -> None:
+    """Put the table between its markers in the document."""
+    before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    DOCUMENT.write_text(f"{before}{BEGIN}{table()}{END}{after}", encoding="utf-8")
+
+
 def save(data: dict[str, Any]) -> None:
     """Write the file that `weft.boards.fit` reads."""
     DATA.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
@@ -98,6 +133,7 @@ def main() -> None:
     if not options.tables:
         for family in options.family or CELLS:
             measure(data, family, missing=options.missing)
+    write_table()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-__all__ = ["TargetType", "baud_option", "board_options"]
+from ..boards.board import MEMORIES
+
+__all__ = ["TargetType", "baud_option", "board_options", "memory_option"]
 
 
 class TargetType(click.Choice[str]):
@@ -30,6 +32,13 @@ def baud_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--baud``."""
     return click.option("--baud", type=click.IntRange(min=1), default=1_000_000, show_default=True,
                         help="Baud rate (serial).")(function)
+
+
+def memory_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--memory``."""
+    return click.option("--memory", type=click.Choice(MEMORIES), default=MEMORIES[0],
+                        show_default=True, help="What takes the place of DRAM on a board: block "
+                        "RAM, or its SDRAM behind a controller from LiteDRAM.")(function)
 
 
 def board_options(function: Callable[..., Any]) -> Callable[..., Any]:

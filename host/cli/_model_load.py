@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..hdl.config import Config
+from ._board_options import memory_option
 from ._model_prepare import Preparation, prepare_options, prepared, read_model
 from ._options import config_options
 
@@ -94,13 +95,17 @@ def optional_model_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(function)
-    def run(*arguments: Any, config: Config, board_name: str | None, **values: Any) -> Any:
+    def run(
+        *arguments: Any, config: Config, board_name: str | None, memory: str, **values: Any
+    ) -> Any:
         from ..boards.registry import board_named
-        from ._board_config import board_config
+        from ._board_config import board_config, given
 
         board = None
+        if board_name is None and given("memory"):
+            raise click.UsageError("--memory needs --board")
         if board_name is not None:
-            board = board_named(board_name)
+            board = board_named(board_name).with_memory(memory)
             config = board_config(board, config)
         if values["model"] is None:
             for item in dataclasses.fields(Preparation):
@@ -109,7 +114,7 @@ def optional_model_options(function: Callable[..., Any]) -> Callable[..., Any]:
             values["model"] = _loader(values.pop("model"), config, values)
         return function(*arguments, config=config, board=board, **values)
 
-    wrapped = prepare_options(config_options(run))
+    wrapped = memory_option(prepare_options(config_options(run)))
     board_option = click.option(
         "--board", "board_name", help="A board: its configuration, memory and device."
     )

@@ -13,7 +13,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ..boards import clocking, simulation, top, verilog, wrapper
+from ..boards import (
+    axi_narrow,
+    clocking,
+    sdram_start,
+    sdram_wiring,
+    simulation,
+    top,
+    verilog,
+    wrapper,
+)
 from ..boards.board import Board
 from ..boards.simulation import SIMULATION_MODULE, simulated_baud, simulation_verilog
 from ..boards.verilog import BOARD_MODULE, board_verilog
@@ -22,6 +31,7 @@ from ..hdl.tech.technology import simulation_model
 from ..sim.line_noise import Noise
 from ..sim.rtl.board import VerilatedBoard
 from ..sim.rtl.design import cached_verilog
+from ..sim.rtl.sdram import sdram_model
 
 __all__ = ["BoardTerminal", "simulated_board", "simulated_board_named"]
 
@@ -83,11 +93,16 @@ def simulated_board_named(
         As in `VerilatedBoard`.
     """
     shown = simulated_baud(board, baud)
+    models = sdram_model() if board.memory == "sdram" else ""
     sources = "".join(
-        inspect.getsource(module) for module in (clocking, simulation, top, verilog, wrapper)
+        inspect.getsource(module)
+        for module in (
+            axi_narrow, clocking, sdram_start, sdram_wiring, simulation, top, verilog, wrapper
+        )
     )
     text = cached_verilog(
-        f"{shown} {config} {sources}", lambda: simulation_verilog(shown, config)
+        f"{shown} {config} {sources} {models}",
+        lambda: simulation_verilog(shown, config, models),
     )
     return VerilatedBoard(
         text, SIMULATION_MODULE, cycles_per_bit=shown.system_hz / shown.baud, seed=seed,

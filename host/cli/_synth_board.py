@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -24,18 +22,18 @@ EXCLUDED = ("top", "device", "package", "speed")
 
 
 def synthesize_board(
-    output: Output, name: str, config: Config, seeds: int, directory: Path | None
+    output: Output, name: str, memory: str, config: Config, seeds: int, directory: Path | None
 ) -> dict[str, Any]:
-    """Build the board called ``name``; returns what ``--json`` prints."""
-    from ._synth_report import synthesis_page
-    from .synth import figures, print_figures
+    """Build the board called ``name`` with one of its memories; returns what ``--json`` prints."""
+    from ._synth_report import write_synthesis
+    from .synth import print_figures
 
     for option in EXCLUDED:
         if given(option):
             raise click.UsageError(f"--board and --{option} exclude each other")
     if directory is None:
         raise click.UsageError("--board needs -o, the directory for the bitstream")
-    board = board_named(name)
+    board = board_named(name).with_memory(memory)
     chosen = board_config(board, config)
     began = time.perf_counter()
     title = f"{board.title}, {chosen.rows} x {chosen.cols}"
@@ -45,22 +43,7 @@ def synthesize_board(
             board, chosen, seeds, output=directory,
             progress=lambda step: update(completed=next(done), title=f"{title}: {step}"),
         )
-    values = {
-        "top": "board",
-        "board": board.name,
-        "family": board.family,
-        **dataclasses.asdict(board.part),
-        **figures(build.synthesis, build.config),
-        "clock_mhz": board.system_hz / 1e6,
-        "meets_clock": build.meets_clock,
-        "bitstream": str(build.bitstream),
-        "config": build.config.to_dict(),
-        "seconds": round(time.perf_counter() - began, 1),
-    }
-    page = directory / "report.html"
-    page.write_text(synthesis_page(build.synthesis, values), encoding="utf-8")
-    (directory / "result.json").write_text(json.dumps(values, indent=2) + "\n")
-    values["report"] = str(page)
+    values = write_synthesis(build, directory, time.perf_counter() - began)
     print_figures(output, build.synthesis, values)
     output.console.print(f"bitstream: {build.bitstream}", soft_wrap=True)
     if not build.meets_clock:

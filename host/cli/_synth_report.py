@@ -3,19 +3,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections import Counter
 from collections.abc import Mapping
 from html import escape
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from .. import __version__
+from ..boards.build import BoardBuild
 from ..boards.flow.result import HARNESS_UNIT
 from ..boards.flow.synthesize import SynthesisResult
 
-__all__ = ["floorplan", "synthesis_page", "unit_colours"]
+__all__ = ["floorplan", "synthesis_page", "unit_colours", "write_synthesis"]
 
 PALETTE = (
     "#2f8f63", "#4f86c6", "#e0a63a", "#c74f7a", "#8b5fb0", "#d5735a", "#3aa6a6", "#9c6b4f",
@@ -114,3 +118,27 @@ def synthesis_page(result: SynthesisResult, values: Mapping[str, Any]) -> str:
         path=result.critical_path,
         harness=HARNESS_UNIT,
     )
+
+
+def write_synthesis(build: BoardBuild, directory: Path, seconds: float = 0.0) -> dict[str, Any]:
+    """Write ``report.html`` and ``result.json`` of a board's build; returns what they show."""
+    from .synth import figures
+
+    board = build.board
+    values = {
+        "top": "board",
+        "board": board.name,
+        "memory": board.memory,
+        "family": board.family,
+        **dataclasses.asdict(board.part),
+        **figures(build.synthesis, build.config),
+        "clock_mhz": board.system_hz / 1e6,
+        "meets_clock": build.meets_clock,
+        "bitstream": str(build.bitstream),
+        "config": build.config.to_dict(),
+        "seconds": round(seconds, 1),
+    }
+    page = directory / "report.html"
+    page.write_text(synthesis_page(build.synthesis, values), encoding="utf-8")
+    (directory / "result.json").write_text(json.dumps(values, indent=2) + "\n")
+    return values | {"report": str(page)}

@@ -15,7 +15,7 @@ from ..boards.board import Board
 from ..boards.registry import BOARDS, board_named
 from ..hdl.config import Config
 from ._board_config import board_config, given
-from ._board_options import board_options
+from ._board_options import board_options, memory_option
 from ._command import Output, subcommand
 from ._options import config_options
 
@@ -38,6 +38,7 @@ DECIDED = ("clock_hz", "memory_bytes", "single_port")
 )
 @config_options
 @board_options
+@memory_option
 @click.option("--board", "board_name", help=f"One of {', '.join(BOARDS)}: its whole design, with "
               "its configuration, clock, baud rate and memory but for what is given.")
 @click.option("--noise", type=click.FloatRange(0, 1, max_open=True), default=0.0,
@@ -53,8 +54,8 @@ DECIDED = ("clock_hz", "memory_bytes", "single_port")
               help="Write a VCD waveform there.")
 def command(
     output: Output, config: Config, board_name: str | None, clock_hz: int, baud: int,
-    memory_bytes: int, single_port: bool, noise: float, seed: int, seconds: float | None,
-    link_path: Path | None, trace: Path | None,
+    memory_bytes: int, single_port: bool, memory: str, noise: float, seed: int,
+    seconds: float | None, link_path: Path | None, trace: Path | None,
 ) -> dict[str, Any]:
     """Compile a board with Verilator and serve its UART on a pseudo-terminal.
 
@@ -66,8 +67,10 @@ def command(
     from ..sim.line_noise import Noise
     from ._simulated_board import BoardTerminal, simulated_board, simulated_board_named
 
+    if board_name is None and given("memory"):
+        raise click.UsageError("--memory needs --board")
     if board_name is not None:
-        named = _named(board_name)
+        named = _named(board_name).with_memory(memory)
         config = board_config(named, config)
         rate = baud if given("baud") else named.baud
         clock_hz, baud, memory_bytes = named.system_hz, rate, named.memory_bytes

@@ -9,6 +9,9 @@ from typing import Any
 
 import click
 
+from ..boards.board import Board
+from ..boards.flow.tools import FlowError
+from ..boards.registry import BOARDS, board_named
 from ..hdl.config import Config
 from ._command import Output, subcommand
 
@@ -18,6 +21,10 @@ PRESET = "small"
 TRACED_IMAGES = 16
 TARGETS = ("rtl", "simulator", "reference", "cocotb")
 
+BOARD_FOLDER = "board"
+BOARD_CONFIG = {"rows": 4, "cols": 4, "vector_lanes": 0}
+"""What a board gets here: an array without the vector unit, which is placed and routed sooner."""
+
 ABOUT = {
     "weft_accelerator.v": "the accelerator in Verilog",
     "config.yaml": "its configuration",
@@ -26,6 +33,7 @@ ABOUT = {
     "weft.svd": "register map as CMSIS-SVD",
     "registers.md": "register map to read",
     "weft.core": "FuseSoC core description",
+    f"{BOARD_FOLDER}/report.html": "the board's floorplan, resources by unit and critical path",
     "network.vcd": f"waveform of {TRACED_IMAGES} images; open it with GTKWave or Surfer",
     "timeline.json": "what each unit did in these cycles; open it at ui.perfetto.dev",
 }
@@ -87,6 +95,41 @@ def _trace(config: Config, folder: Path) -> None:
     (folder / "timeline.json").write_text(timeline, encoding="utf-8")
 
 
+BITSTREAM_FACTS = ("board", "device", "fmax_mhz", "clock_mhz", "meets_clock", "bitstream")
+
+
+def _bitstream(output: Output, board: Board, folder: Path) -> dict[str, Any]:
+    """Build the board; what the page shows of it.
+
+    Raises
+    ------
+    FlowError
+        If a tool is missing or refuses the design.
+    """
+    from ..boards.build import build_board
+    from ._synth_report import floorplan, unit_colours, write_synthesis
+
+    config = board.config.replace(**BOARD_CONFIG)
+    with output.progress(f"bitstream for the {board.title}, {config.rows} x {config.cols}"):
+        build = build_board(board, config, output=folder)
+    colours = unit_colours(build.synthesis.units)
+    values = write_synthesis(build, folder)
+    return values | {
+        "title": board.title, "colours": colours, "floorplan": floorplan(build.synthesis, colours),
+        "report": f"{BOARD_FOLDER}/report.html",
+    }
+
+
+def _bitstream_line(board: Board, built: dict[str, Any] | None, missing: str) -> str:
+    if built is None:
+        return f"bitstream     none for the {board.title}: {missing}"
+    relation = "at least" if built["meets_clock"] else "slower than"
+    return (
+        f"bitstream     {built['bitstream']}, {built['fmax_mhz']:g} MHz post-route, {relation} the "
+        f"board's {built['clock_mhz']:g} MHz"
+    )
+
+
 @subcommand(
     name="demo",
     short_help="Classify handwritten digits on the accelerator, with a page of pictures.",
@@ -94,15 +137,20 @@ def _trace(config: Config, folder: Path) -> None:
     weft demo
     weft demo --images 40 --json
     weft demo --target simulator -o build/other
+    weft demo --board colorlight-i9
     """,
 )
 @click.option("--target", type=click.Choice(TARGETS), default="rtl", show_default=True,
               help="Where the network runs.")
 @click.option("--images", type=click.IntRange(min=1), default=None, metavar="N",
               help="Test images to classify.  [default: all]")
+@click.option("--board", "board_name", help=f"End with a bitstream for one of {', '.join(BOARDS)}: "
+              "a 4x4 array without the vector unit, placed and routed. Takes minutes.")
 @click.option("-o", "--output", "folder", type=click.Path(file_okay=False, path_type=Path),
               default=Path("build/demo"), show_default=True, help="Folder for the results.")
-def command(output: Output, target: str, images: int | None, folder: Path) -> dict[str, Any]:
+def command(
+    output: Output, target: str, images: int | None, board_name: str | None, folder: Path
+) -> dict[str, Any]:
     """Classify handwritten digits on an 8x8 accelerator, checked against NumPy.
 
     A small int8 network, trained beforehand, labels images it has not seen. It runs whole on the
@@ -115,6 +163,7 @@ def command(output: Output, target: str, images: int | None, folder: Path) -> di
     from ..generators.generate import generate
 
     began = time.perf_counter()
+    board = board_named(board_name) if board_name is not None else None
     config = Config.preset(PRESET)
     network = load_network()
     if images is not None and images > len(network.test_index):
@@ -131,16 +180,27 @@ def command(output: Output, target: str, images: int | None, folder: Path) -> di
     if target == "rtl":
         with output.progress("record a waveform"):
             _trace(config, folder)
+    built, missing = None, ""
+    if board is not None:
+        try:
+            built = _bitstream(output, board, folder / BOARD_FOLDER)
+        except FlowError as error:
+            missing = str(error)
     page = folder / "index.html"
     page.write_text(
         render(
             result, network, config, target=target, artifacts=_artifacts(folder),
             verilog=(folder / "weft_accelerator.v").read_text(encoding="utf-8"),
+            bitstream=built,
         ),
         encoding="utf-8",
     )
     values = facts(result, config, target, time.perf_counter() - began, page)
     output.console.print(report(values, network.sizes, config), highlight=False, soft_wrap=True)
+    if board is not None:
+        values["bitstream"] = built and {key: built[key] for key in BITSTREAM_FACTS}
+        output.console.print(_bitstream_line(board, built, missing), highlight=False,
+                             soft_wrap=True)
     if not result.equal:
         output.console.print("[bold red]The device's answers differ from NumPy's.[/bold red]")
         output.status = 1

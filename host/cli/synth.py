@@ -13,6 +13,8 @@ import click
 from rich.table import Table
 
 from ..hdl.config import Config
+from ._board_config import given
+from ._board_options import memory_option
 from ._command import Output, subcommand
 from ._options import config_options
 
@@ -41,6 +43,7 @@ FIGURES = ("lut4", "ccu2c", "ff", "dsp", "bram")
     help="The accelerator with AXI4 and AXI4-Lite ports, or the bare array with streams.",
 )
 @click.option("--board", help="A whole board, to a bitstream in -o; `weft fit --board` names them.")
+@memory_option
 @click.option("--device", help="Device, such as LFE5U-85F. By default a usual one of the family.")
 @click.option("--package", help="Package, such as CABGA381.")
 @click.option("--speed", help="Speed grade, such as 6.")
@@ -55,6 +58,7 @@ def command(
     config: Config,
     top: str,
     board: str | None,
+    memory: str,
     device: str | None,
     package: str | None,
     speed: str | None,
@@ -72,7 +76,9 @@ def command(
     if board is not None:
         from ._synth_board import synthesize_board
 
-        return synthesize_board(output, board, config, seeds, directory)
+        return synthesize_board(output, board, memory, config, seeds, directory)
+    if given("memory"):
+        raise click.UsageError("--memory needs --board")
     from ..boards.flow.families import family_named
     from ..boards.flow.synthesize import synthesize
     from ..generators.generate import MODULES, component_of

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -115,6 +116,7 @@ def render(
     target: str,
     verilog: str,
     artifacts: list[Artifact],
+    bitstream: Mapping[str, Any] | None = None,
 ) -> str:
     """The page as HTML text.
 
@@ -132,6 +134,9 @@ def render(
         Verilog of the accelerator, for the excerpt; may be empty.
     artifacts : list[Artifact]
         Other files of the same folder.
+    bitstream : mapping or None
+        Post-route figures of a board: what ``weft synth --board --json`` prints, ``title``,
+        ``floorplan`` (SVG) and the ``colours`` of its units.
     """
     rows = [
         _row(f"layer {number}", f"{cost.inputs} to {cost.outputs}", cost, config)
@@ -169,5 +174,6 @@ def render(
         wave_inputs=(block * config.rows, (block + 2) * config.rows - 1),
         excerpt=excerpt(verilog, "weft_pe"),
         artifacts=artifacts,
+        bitstream=bitstream,
         attribution=ATTRIBUTION,
     )

@@ -57,7 +57,7 @@ class Board {
     // Runs for some cycles, or until the board has sent a message and is silent.
     void run(uint64_t cycles) {
         const uint64_t stop = cycle + cycles;
-        while (cycle < stop) {
+        while (cycle < stop && !stopped()) {
             send();
             tick();
             receive();
@@ -66,6 +66,8 @@ class Board {
         }
     }
 
+    // A model in the design has ended the simulation.
+    bool stopped() const { return context.gotFinish(); }
     unsigned leds() const { return top->leds; }
     bool sending() const { return is_sending || !to_board.empty(); }
 
@@ -175,6 +177,8 @@ uint64_t weft_board_run(void* handle, uint64_t cycles, uint8_t* data, uint64_t c
 }
 uint64_t weft_board_cycles(void* handle) { return board(handle)->cycle; }
 uint64_t weft_board_framing_errors(void* handle) { return board(handle)->framing_errors; }
+int weft_board_stopped(void* handle) { return board(handle)->stopped(); }
+
 unsigned weft_board_leds(void* handle) { return board(handle)->leds(); }
 
 }  // extern "C"

@@ -26,6 +26,7 @@ def _load(path: Path) -> ctypes.CDLL:
         "weft_board_run": (u64, [pointer, u64, pointer, u64]),
         "weft_board_cycles": (u64, [pointer]),
         "weft_board_framing_errors": (u64, [pointer]),
+        "weft_board_stopped": (ctypes.c_int, [pointer]),
         "weft_board_leds": (ctypes.c_uint, [pointer]),
     }
     for name, (result, arguments) in signatures.items():
@@ -90,6 +91,12 @@ class VerilatedBoard:
     def framing_errors(self) -> int:
         """Bytes that the board sent without a stop bit."""
         return int(self._library.weft_board_framing_errors(self._handle))
+
+    @property
+    def stopped(self) -> bool:
+        """A model in the design has found a rule broken and ended the simulation; it printed which.
+        The board then does nothing any more."""
+        return bool(self._library.weft_board_stopped(self._handle))
 
     @property
     def sending(self) -> bool:

@@ -97,7 +97,7 @@ def boards():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_product_and_error(name, boards):
-    """Also what a session finds that comes after an error: the next test is on the same board."""
+    """The second session finds the accelerator as the error has left it."""
     served = boards(name)
     rows, cols = served.description.config.rows, served.description.config.cols
     a, b = random_operands(5, cols + 2, rows + 1, 1)
@@ -112,6 +112,8 @@ def test_product_and_error(name, boards):
         assert program.instructions[error.value.instruction].opcode.name == "LOAD"
         # Not how often it had to be asked: a simulation that has to wait for a processor is late.
         assert device.client.statistics.damaged == 0
+    with served.session() as device:
+        assert np.array_equal(device.matmul(a[:1], b), matmul(a[:1], b))
     assert served.board.framing_errors == 0
 
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Estimates of what fits a board, and `weft fit --board`."""
 
+import importlib.util
 import json
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +75,24 @@ def test_the_largest_fit_and_one_more_row_does_not(name):
             assert not estimate(board, beyond).fits
 
 
+def test_the_table_is_that_of_the_syntheses():
+    root = Path(__file__).resolve().parents[2]
+    specification = importlib.util.spec_from_file_location(
+        "bench_fit", root / "scripts" / "bench_fit.py"
+    )
+    bench = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(bench)
+    text = (root / "docs" / "fpga.md").read_text(encoding="utf-8")
+    assert f"{bench.BEGIN}{bench.table()}{bench.END}" in text
+
+
+def test_a_family_without_syntheses(monkeypatch, capfd):
+    monkeypatch.setattr("weft.boards.fit.load_models", dict)
+    assert main(["fit", "--board", "icebreaker", "--json"]) == 1
+    message = json.loads(capfd.readouterr().out)["error"]["message"]
+    assert "there are no syntheses of family ice40" in message
+
+
 def test_command(capfd):
     assert main(["fit", "--board", "ulx3s-85f", "--json"]) == 0
     values = json.loads(capfd.readouterr().out)
@@ -80,6 +100,14 @@ def test_command(capfd):
     assert values["config"] == BOARDS["ulx3s-85f"].config.to_dict()
     assert set(values["estimate"]) == set(values["available"]) == set(RESOURCES)
     assert values["largest"][0]["rows"] >= 8
+
+
+def test_an_sdram_takes_no_block_ram(capfd):
+    used = []
+    for memory in ("block", "sdram"):
+        assert main(["fit", "--board", "ulx3s-85f", "--memory", memory, "--json"]) == 0
+        used.append(json.loads(capfd.readouterr().out)["estimate"])
+    assert used[0]["bram"] - used[1]["bram"] == 64 and used[0]["lut"] == used[1]["lut"]
 
 
 def test_command_too_large(capfd):
