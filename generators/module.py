@@ -120,12 +120,14 @@ class ModuleText:
             word = parser.peek()
             if word in ("input", "output", "wire", "reg"):
                 self._declaration()
+            elif word.startswith("(*") and parser.words[parser.at + 1] == "reg":
+                self._declaration(parser.take())
             else:
                 rest.append(parser.take())
         parser.words[start : parser.at] = rest
         parser.at = start
 
-    def _declaration(self) -> None:
+    def _declaration(self, attribute: str = "") -> None:
         parser = self._parser
         kind = parser.take()
         signed = parser.accept("signed")
@@ -144,8 +146,11 @@ class ModuleText:
             parser.take(":")
             last = parser.take()
             parser.take("]")
-            self.memories[name] = f"  reg {bounds}{name} [{first}:{last}];"
+            head = f"  {attribute}\n" if attribute else ""
+            self.memories[name] = f"{head}  reg {bounds}{name} [{first}:{last}];"
             parser.memories[name] = width
+        elif attribute:
+            raise UnsupportedError(attribute)
         else:
             self.widths[name] = width
             self.ranges[name] = bounds

@@ -16,6 +16,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "full: long test, runs with --full only")
+    config.addinivalue_line("markers", "slow_on(simulator, ...): long on these, full there")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -30,4 +31,8 @@ def pytest_generate_tests(metafunc):
     if "simulator" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--simulator")
         names = ["icarus", "verilator"] if chosen == "both" else [chosen]
-        metafunc.parametrize("simulator", names)
+        slow = metafunc.definition.get_closest_marker("slow_on")
+        metafunc.parametrize("simulator", [
+            pytest.param(name, marks=pytest.mark.full) if slow and name in slow.args else name
+            for name in names
+        ])

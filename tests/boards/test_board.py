@@ -43,7 +43,7 @@ def run_board(simulator, testcase, noise=0.0, config=SMALL, single_port=True):
     )
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.01])
+@pytest.mark.parametrize("noise", [pytest.param(0.0, marks=pytest.mark.full), 0.01])
 def test_board_copies(noise):
     run_board("verilator", "copies_through_the_accelerator", noise)
 
@@ -122,6 +122,7 @@ def test_a_program_that_does_not_fit(served):
         device.matmul(np.zeros((64, 512), np.int8), np.zeros((512, 64), np.int8))
 
 
+@pytest.mark.full
 def test_selftest(served, capfd):
     arguments = ["selftest", "--target", served.target, "--baud", str(BAUD), "--products", "1"]
     status = main([*arguments, "--json"])

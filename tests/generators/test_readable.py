@@ -9,7 +9,9 @@ from weft.generators import verilog
 from weft.generators.equivalence import differences, find_reader
 from weft.generators.readable import readable
 from weft.generators.verilog import emit
+from weft.hdl.accelerator import Accelerator
 from weft.hdl.array import SystolicArray
+from weft.hdl.config import Config
 from weft.hdl.control.semaphores import Semaphores
 from weft.hdl.dma.gearbox import Gearbox
 
@@ -360,6 +362,33 @@ def test_concatenations_are_targets():
 def test_unknown_constructs_leave_the_module_alone():
     text = "module m(a, y);\n  input a;\n  output y;\n  not gate [1:0] (y, a);\nendmodule\n"
     assert readable(text) == text
+
+
+def test_attributes_of_memories_stay():
+    """And do not keep the module from being rewritten."""
+    text = readable("""module m(clk, a, y);
+  input clk;
+  input a;
+  output y;
+  (* no_rw_check = 32'd1 *)
+  reg [0:0] memory [1:0];
+  reg [0:0] _0_;
+  always @(posedge clk) begin
+    _0_ <= memory[a];
+  end
+  assign y = _0_;
+endmodule
+""")
+    assert "  (* no_rw_check = 32'd1 *)\n  reg [0:0] memory [1:0];\n" in text
+    assert text.startswith("module m (\n  input wire clk,\n")
+
+
+@pytest.mark.parametrize("preset", ["tiny", "default"])
+def test_every_module_of_an_accelerator_is_rewritten(preset):
+    """Yosys' own text has nothing but names in a module's head."""
+    text = emit(Accelerator(Config.preset(preset)), "weft_accelerator")
+    heads = re.findall(r"^module \w+ ?\(.*$", text, re.M)
+    assert len(heads) > 20 and all(head.endswith(" (") for head in heads)
 
 
 def test_comment_above_the_module():

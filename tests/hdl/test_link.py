@@ -129,6 +129,7 @@ def test_uart(simulator, cycles_per_bit, skew):
     )
 
 
+@pytest.mark.slow_on("icarus")
 def test_link(simulator):
     run_bench(
         LinkWithMemory(32 if simulator == "icarus" else 128),

@@ -22,6 +22,7 @@ def run(size, simulator, *, each, silences, moments):
     )
 
 
+@pytest.mark.slow_on("icarus")
 def test_errors(simulator):
     run("4x4", simulator, each=2, silences=3, moments=5)
 
