@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds boards and writes what came out into the tables of docs/fpga.md.
+"""Places and routes designs and boards, and writes what came out into the tables of docs/fpga.md.
 
     python scripts/bench_fpga.py                              # only the table of boards
+    python scripts/bench_fpga.py --design array-8x8 --design accelerator-8x8 --seeds 3
     python scripts/bench_fpga.py --board ulx3s-85f --seeds 3 -o build/fpga
 
-The table of builds keeps its rows of other boards: a row is replaced when its board is built again.
+The tables keep their other rows: a row is replaced when its design or board is built again.
+`--reuse` takes results that are in the output directory already.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
+import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from weft.boards import BOARDS, board_named
 from weft.boards.board import Board
@@ -29,6 +35,38 @@ BUILD_HEAD = (
     "| bitstream |\n"
     "|---|---|---|---|---|---|---|---|---|---|\n"
 )
+DESIGN_HEAD = (
+    "| design | Fmax, median (seeds) | LUT4 | CCU2C | LUT per MAC | FF | DSP | block RAM |\n"
+    "|---|---|---|---|---|---|---|---|\n"
+)
+PART = "--family ecp5 --device LFE5U-85F --package CABGA381 --speed 6"
+DESIGNS = {
+    "array-8x8": "--top array --rows 8 --cols 8",
+    "array-12x12": "--top array --rows 12 --cols 12",
+    "array-16x16": "--top array --rows 16 --cols 16",
+    "accelerator-8x8": "--top accelerator --preset small --vector-lanes 1 "
+                       "--read-outstanding 16 --write-outstanding 8",
+}
+"""Designs that are harnessed for LFE5U-85F, speed 6: arguments of `weft synth`."""
+
+
+def design_row(name: str, result: dict[str, Any]) -> str:
+    """One line of the table of designs, from what `weft synth --json` says."""
+    seeds = ", ".join(f"{value:.1f}" for value in result["fmax_mhz_seeds"])
+    return (
+        f"| `{name}` | {result['fmax_mhz']:.1f} MHz ({seeds}) | {result['lut4']:,} "
+        f"| {result['ccu2c']:,} | {result['lut_per_mac']:.1f} | {result['ff']:,} "
+        f"| {result['dsp']:,} | {result['bram']:,} |\n"
+    )
+
+
+def design_result(name: str, seeds: int, directory: Path, reuse: bool) -> dict[str, Any]:
+    """Build a design, or take the result that lies in its directory."""
+    if not reuse:
+        command = [str(Path(sys.executable).with_name("weft")), "synth", *DESIGNS[name].split(), *PART.split(),
+                   "--seeds", str(seeds), "-o", str(directory)]
+        subprocess.run(command, check=True)
+    return json.loads((directory / "result.json").read_text(encoding="utf-8"))
 
 
 def board_row(board: Board) -> str:
@@ -73,23 +111,34 @@ def board_table() -> str:
     return BOARD_HEAD + "".join(map(board_row, BOARDS.values()))
 
 
-def merged(table: str, rows: dict[str, str]) -> str:
-    """The table of builds with some rows new, in the order of `BOARDS`."""
+def merged(
+    table: str, rows: dict[str, str], head: str = BUILD_HEAD, order: Iterable[str] = BOARDS
+) -> str:
+    """A table with some rows new, in order."""
     known = {name: f"{line}\n" for line in table.splitlines()
              for name in re.findall(r"^\| `([^`]+)`", line)}
     known |= rows
-    return BUILD_HEAD + "".join(known[name] for name in BOARDS if name in known)
+    return head + "".join(known[name] for name in order if name in known)
 
 
 def main() -> None:
     """Build what is asked for and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--board", action="append", default=[], help="a board to build; repeatable")
+    parser.add_argument("--design", action="append", default=[], choices=DESIGNS,
+                        help="a design to place and route; repeatable")
+    parser.add_argument("--reuse", action="store_true", help="take the designs' earlier results")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("-o", "--output", type=Path, default=Path("build/fpga"))
     options = parser.parse_args()
     text = DOCUMENT.read_text(encoding="utf-8")
     text = replaced(text, "boards", board_table())
+    for name in options.design:
+        result = design_result(name, options.seeds, options.output / name, options.reuse)
+        row = {name: design_row(name, result)}
+        table = merged(table_of(text, "designs"), row, DESIGN_HEAD, DESIGNS)
+        text = replaced(text, "designs", table)
+        DOCUMENT.write_text(text, encoding="utf-8")
     for name in options.board:
         build = build_board(
             board_named(name), seeds=options.seeds, output=options.output / name,
