@@ -63,9 +63,9 @@ def design_row(name: str, result: dict[str, Any]) -> str:
 def design_result(name: str, seeds: int, directory: Path, reuse: bool) -> dict[str, Any]:
     """Build a design, or take the result that lies in its directory."""
     if not reuse:
-        command = [str(Path(sys.executable).with_name("weft")), "synth", *DESIGNS[name].split(), *PART.split(),
-                   "--seeds", str(seeds), "-o", str(directory)]
-        subprocess.run(command, check=True)
+        weft = str(Path(sys.executable).with_name("weft"))
+        arguments = [*DESIGNS[name].split(), *PART.split(), "--seeds", str(seeds)]
+        subprocess.run([weft, "synth", *arguments, "-o", str(directory)], check=True)
     return json.loads((directory / "result.json").read_text(encoding="utf-8"))
 
 
