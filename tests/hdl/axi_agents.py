@@ -324,9 +324,12 @@ class UnitControl:
             assert not self.halt, "signal after halt"
             self.signals.append((get("signal_index"), signal, cycle))
         name = next(n for n in ("error", "error__valid") if self.wires.has(n))
-        error = get(name)
-        width = len(self.wires(name))
-        if error & 1 and width > 1:
+        value = self.wires(name).value
+        width = len(value)
+        # What an error carries is only defined while there is one.
+        assert str(value)[-1] in "01", f"{name} is {value}"
+        if str(value)[-1] == "1" and width > 1:
+            error = get(name)
             assert not self.halt or self.halted_at == cycle, "error after halt"
             self.errors.append((error >> 1 & 0xFF, error >> 9 & 0xFFFFFF, error >> 33))
         self.idle = get("idle")
