@@ -132,9 +132,13 @@ class Fetch(wiring.Component):
         end = Signal(width + 1)
         outside = Signal()
         low, high = self.program_address[:shift], self.program_address[self.address_width :]
+        # A longer program than memory has room for could pass what `end` holds.
+        length, longer = self.length[: width + 1], self.length[width + 1 :]
+        if width < len(self.length):
+            longer = Cat(longer, length[width] & length[:width].any())
         m.d.sync += [
-            end.eq(self.program_address[shift : self.address_width] + self.length),
-            outside.eq(low.any() | high.any()),
+            end.eq(self.program_address[shift : self.address_width] + length),
+            outside.eq(Cat(low, high, longer).any()),
             misplaced.eq(outside | (end[width] & end[:width].any())),
         ]
         return end << (self.instruction_beats.bit_length() - 1)

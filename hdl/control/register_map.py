@@ -43,8 +43,9 @@ def stored_bits(item: Register, config: Config) -> int:
     """The writable bits of a register; the others read as zero."""
     if item.name == "PROGRAM_LENGTH":
         return 0x00FF_FFFF
-    if item.name.startswith("SEGMENT") and item.name.endswith("_BASE_HIGH"):
-        return (1 << (config.axi_address_width - 32)) - 1
+    if item.name.startswith("SEGMENT") and item.name.endswith(("_BASE_LOW", "_BASE_HIGH")):
+        address = (1 << config.axi_address_width) - 1
+        return address >> 32 if item.name.endswith("HIGH") else address & 0xFFFF_FFFF
     return field_mask(item)
 
 

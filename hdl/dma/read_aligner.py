@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from .lanes import at_least, move_down, one_hot, rotate_down, select_bytes
-from .splitter import burst_layout
+from .splitter import beats_width, read_burst_layout
 
 __all__ = ["ReadAligner", "beat_layout", "chunk_layout"]
 
@@ -52,14 +52,14 @@ class ReadAligner(wiring.Component):
 
     Parameters
     ----------
-    address_width, data_bytes, tag_width : int
-        As in `burst_layout`.
+    data_bytes, max_burst_beats, tag_width : int
+        As in `read_burst_layout`.
     multiply : bool
         Shift by multipliers, eight of 18 bits; for up to `WIDEST_PRODUCT` bytes.
 
     Members
     -------
-    burst : In(stream of burst_layout)
+    burst : In(stream of read_burst_layout)
         Taken with the last beat of the burst.
     beat : In(stream of beat_layout)
     o : Out(stream of chunk_layout)
@@ -68,14 +68,17 @@ class ReadAligner(wiring.Component):
     """
 
     def __init__(
-        self, *, address_width: int, data_bytes: int, tag_width: int = 0, multiply: bool = False
+        self, *, data_bytes: int, max_burst_beats: int, tag_width: int = 0, multiply: bool = False
     ) -> None:
         self.data_bytes = data_bytes
+        self.max_burst_beats = max_burst_beats
         self.multiply = multiply
         self.tag_width = tag_width
         super().__init__(
             {
-                "burst": In(stream.Signature(burst_layout(address_width, data_bytes, tag_width))),
+                "burst": In(
+                    stream.Signature(read_burst_layout(data_bytes, max_burst_beats, tag_width))
+                ),
                 "beat": In(stream.Signature(beat_layout(data_bytes))),
                 "o": Out(stream.Signature(chunk_layout(data_bytes, tag_width))),
                 "burst_done": Out(1),
@@ -108,7 +111,7 @@ class ReadAligner(wiring.Component):
 
         take = Signal()
         move = Signal()
-        beats_taken = Signal(8)
+        beats_taken = Signal(beats_width(self.data_bytes, self.max_burst_beats))
         burst_end = Signal()
         m.d.comb += [
             take.eq(self.burst.valid & self.beat.valid & (~current_valid | move)),

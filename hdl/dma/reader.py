@@ -11,11 +11,13 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 from amaranth.utils import exact_log2
 
-from ..bus import AXI_BURST_INCR, AXI4ReadSignature
+from ..bus import AXI4ReadSignature
 from ..once import Once
-from .fifo import StreamBuffer, StreamFIFO
+from .compact_aligners import CompactReadAligner
+from .fifo import StreamFIFO
+from .issue import issue_bursts
 from .read_aligner import ReadAligner, chunk_layout
-from .splitter import BurstSplitter, burst_layout, request_layout
+from .splitter import BurstSplitter, read_burst_layout, request_layout
 
 __all__ = ["Reader", "burst_error_layout"]
 
@@ -39,6 +41,10 @@ class Reader(wiring.Component):
     of the request are fetched. Three cycles from a request to ``arvalid``, three from a beat to
     its chunk.
 
+    A compact one has neither the address register nor the buffer, and `CompactReadAligner`: one
+    cycle from a request to ``arvalid``, none from a beat to its chunk, and a cycle more for some
+    unaligned requests.
+
     Parameters
     ----------
     address_width : int
@@ -50,7 +56,11 @@ class Reader(wiring.Component):
     outstanding : int
         Bursts in flight.
     tag_width : int
-        Bits that go with a request to its chunks.
+        Bits that go with a request to its chunks; none in a compact one.
+    multiply : bool
+        See `ReadAligner`.
+    compact : bool
+        See above.
 
     Members
     -------
@@ -77,12 +87,14 @@ class Reader(wiring.Component):
         outstanding: int,
         tag_width: int = 0,
         multiply: bool = False,
+        compact: bool = False,
     ) -> None:
         self.address_width = address_width
         self.data_width = data_width
         self.max_burst_beats = max_burst_beats
         self.outstanding = outstanding
         self.multiply = multiply
+        self.compact = compact
         self.tag_width = tag_width
         super().__init__(
             {
@@ -98,7 +110,10 @@ class Reader(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         data_bytes = self.data_width // 8
-        shape = burst_layout(self.address_width, data_bytes, self.tag_width)
+        lane = exact_log2(data_bytes)
+        shape = {"data_bytes": data_bytes, "max_burst_beats": self.max_burst_beats}
+        entry = read_burst_layout(**shape, tag_width=self.tag_width)
+        address = unsigned(self.address_width - lane)
         m.submodules.splitter = splitter = Once(
             BurstSplitter(
                 address_width=self.address_width,
@@ -107,57 +122,48 @@ class Reader(wiring.Component):
                 tag_width=self.tag_width,
             )
         )
-        address_shape = data.StructLayout(
-            {"address": unsigned(self.address_width), "beats": unsigned(8)}
+        m.submodules.bursts = bursts = Once(
+            StreamFIFO(data.StructLayout({"burst": entry, "address": address}), self.outstanding)
         )
-        m.submodules.address = address = Once(StreamBuffer(address_shape))
-        m.submodules.bursts = bursts = Once(StreamFIFO(shape, self.outstanding))
-        m.submodules.aligner = aligner = Once(
-            ReadAligner(
-                address_width=self.address_width,
-                data_bytes=data_bytes,
-                tag_width=self.tag_width,
-                multiply=self.multiply,
+        aligner: Any
+        if self.compact:
+            m.submodules.aligner = aligner = Once(CompactReadAligner(**shape))
+            connect(m, aligner.o, wiring.flipped(self.data))
+        else:
+            m.submodules.aligner = aligner = Once(
+                ReadAligner(**shape, tag_width=self.tag_width, multiply=self.multiply)
             )
-        )
-        m.submodules.chunks = chunks = Once(StreamFIFO(chunk_layout(data_bytes, self.tag_width), 4))
+            m.submodules.chunks = chunks = Once(
+                StreamFIFO(chunk_layout(data_bytes, self.tag_width), 4)
+            )
+            connect(m, aligner.o, chunks.i)
+            connect(m, chunks.o, wiring.flipped(self.data))
         connect(m, wiring.flipped(self.request), splitter.i)
-        connect(m, bursts.o, aligner.burst)
-        connect(m, aligner.o, chunks.i)
-        connect(m, chunks.o, wiring.flipped(self.data))
 
         in_flight = Signal(range(self.outstanding + 1))
-        room = Signal()
-        issue = Signal()
-        m.d.comb += [
-            splitter.flush.eq(self.halt),
-            room.eq((in_flight != self.outstanding) & bursts.i.ready & ~self.halt),
-            issue.eq(splitter.o.valid & address.i.ready & room),
-            splitter.o.ready.eq(address.i.ready & room),
-            address.i.valid.eq(splitter.o.valid & room),
-            address.i.payload.address.eq(splitter.o.payload.address),
-            address.i.payload.beats.eq(splitter.o.payload.beats),
-            bursts.i.valid.eq(issue),
-            bursts.i.payload.eq(splitter.o.payload),
-        ]
+        issue = issue_bursts(
+            m, splitter, self.axi, "ar",
+            room=(in_flight != self.outstanding) & bursts.i.ready,
+            halt=self.halt, compact=self.compact,
+        )
         m.d.sync += in_flight.eq(in_flight + issue - aligner.burst_done)
-
         m.d.comb += [
-            self.axi.arvalid.eq(address.o.valid),
-            address.o.ready.eq(self.axi.arready),
-            self.axi.araddr.eq(address.o.payload.address),
-            self.axi.arlen.eq(address.o.payload.beats),
-            self.axi.arsize.eq(exact_log2(data_bytes)),
-            self.axi.arburst.eq(AXI_BURST_INCR),
-            self.axi.arid.eq(0),
+            bursts.i.valid.eq(issue),
+            bursts.i.payload.address.eq(splitter.o.payload.address[lane:]),
+            aligner.burst.valid.eq(bursts.o.valid),
+            aligner.burst.payload.eq(bursts.o.payload.burst),
+            bursts.o.ready.eq(aligner.burst.ready),
             aligner.beat.valid.eq(self.axi.rvalid),
             aligner.beat.payload.data.eq(self.axi.rdata),
             aligner.beat.payload.error.eq(self.axi.rresp[1]),
             self.axi.rready.eq(aligner.beat.ready),
             self.idle.eq(splitter.idle & (in_flight == 0)),
         ]
-        m.d.sync += [
+        for name in entry.members:
+            m.d.comb += bursts.i.payload.burst[name].eq(splitter.o.payload[name])
+        domain = m.d.comb if self.compact else m.d.sync
+        domain += [
             self.error.valid.eq(self.axi.rvalid & self.axi.rready & self.axi.rresp[1]),
-            self.error.address.eq(bursts.o.payload.address),
+            self.error.address.eq(bursts.o.payload.address << lane),
         ]
         return m

@@ -11,24 +11,43 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-__all__ = ["BurstSplitter", "BYTES_WIDTH", "burst_layout", "request_layout"]
+__all__ = [
+    "BurstSplitter",
+    "LAST_BYTE_WIDTH",
+    "beats_width",
+    "burst_layout",
+    "read_burst_layout",
+    "request_layout",
+    "write_burst_layout",
+]
 
-BYTES_WIDTH = 17
-"""Bits of a request's length in bytes."""
+LAST_BYTE_WIDTH = 16
+"""Bits of a request's length in bytes, less one."""
 
 PAGE_BYTES = 4096
 """An AXI burst must not cross a multiple of this (IHI 0022, A3.4.1)."""
 
 
 def request_layout(address_width: int, tag_width: int = 0) -> data.StructLayout:
-    """A range of bytes: ``address``, ``bytes`` (at least 1) and, where asked for, a ``tag``."""
-    members: dict[str, Any] = {"address": unsigned(address_width), "bytes": unsigned(BYTES_WIDTH)}
+    """A range of bytes: ``address``, ``last_byte`` (bytes less one) and, where asked for, a
+    ``tag``."""
+    members: dict[str, Any] = {
+        "address": unsigned(address_width),
+        "last_byte": unsigned(LAST_BYTE_WIDTH),
+    }
     if tag_width:
         members["tag"] = unsigned(tag_width)
     return data.StructLayout(members)
 
 
-def burst_layout(address_width: int, data_bytes: int, tag_width: int = 0) -> data.StructLayout:
+def beats_width(data_bytes: int, max_burst_beats: int) -> int:
+    """Bits of a burst's number of beats, less one."""
+    return max(1, exact_log2(min(max_burst_beats, PAGE_BYTES // data_bytes)))
+
+
+def burst_layout(
+    address_width: int, data_bytes: int, max_burst_beats: int, tag_width: int = 0
+) -> data.StructLayout:
     """A burst as `BurstSplitter` gives it.
 
     Members: ``address`` (of the first beat, a multiple of the beat), ``beats`` (less one),
@@ -39,7 +58,7 @@ def burst_layout(address_width: int, data_bytes: int, tag_width: int = 0) -> dat
     lane = exact_log2(data_bytes)
     members: dict[str, Any] = {
         "address": unsigned(address_width),
-        "beats": unsigned(8),
+        "beats": unsigned(beats_width(data_bytes, max_burst_beats)),
         "first": unsigned(1),
         "last": unsigned(1),
         "shift": unsigned(lane),
@@ -50,6 +69,26 @@ def burst_layout(address_width: int, data_bytes: int, tag_width: int = 0) -> dat
     if tag_width:
         members["tag"] = unsigned(tag_width)
     return data.StructLayout(members)
+
+
+def _part(layout: data.StructLayout, names: tuple[str, ...]) -> data.StructLayout:
+    return data.StructLayout(
+        {name: shape for name, shape in layout.members.items() if name in names}
+    )
+
+
+def read_burst_layout(
+    data_bytes: int, max_burst_beats: int, tag_width: int = 0
+) -> data.StructLayout:
+    """What the data side of a reader needs of a burst; as in `burst_layout`."""
+    whole = burst_layout(0, data_bytes, max_burst_beats, tag_width)
+    return _part(whole, ("beats", "last", "shift", "tail", "extra", "tag"))
+
+
+def write_burst_layout(data_bytes: int, max_burst_beats: int) -> data.StructLayout:
+    """What the data side of a writer needs of a burst; as in `burst_layout`."""
+    whole = burst_layout(0, data_bytes, max_burst_beats)
+    return _part(whole, ("beats", "first", "last", "shift", "end_lane", "extra"))
 
 
 class BurstSplitter(wiring.Component):
@@ -91,11 +130,16 @@ class BurstSplitter(wiring.Component):
         self.address_width = address_width
         self.data_bytes = data_width // 8
         self.tag_width = tag_width
+        self.max_burst_beats = max_burst_beats
         self.block_bytes = min(max_burst_beats * self.data_bytes, PAGE_BYTES)
         super().__init__(
             {
                 "i": In(stream.Signature(request_layout(address_width, tag_width))),
-                "o": Out(stream.Signature(burst_layout(address_width, self.data_bytes, tag_width))),
+                "o": Out(
+                    stream.Signature(
+                        burst_layout(address_width, self.data_bytes, max_burst_beats, tag_width)
+                    )
+                ),
                 "flush": In(1),
                 "idle": Out(1),
             }
@@ -113,7 +157,7 @@ class BurstSplitter(wiring.Component):
         block_address = Signal(self.address_width - block)
         beat = Signal(block - lane)
         end_beat = Signal(block - lane)
-        blocks_left = Signal(BYTES_WIDTH + 1 - block)
+        blocks_left = Signal(LAST_BYTE_WIDTH + 1 - block)
         shift = Signal(lane)
         end_lane = Signal(lane)
         tail = Signal(lane)
@@ -136,12 +180,9 @@ class BurstSplitter(wiring.Component):
             self.idle.eq(~valid),
         ]
 
-        last_byte = Signal(BYTES_WIDTH)
-        end = Signal(BYTES_WIDTH + 1)
-        m.d.comb += [
-            last_byte.eq(request.bytes - 1),
-            end.eq(request.address[:block] + last_byte),
-        ]
+        last_byte = request.last_byte
+        end = Signal(LAST_BYTE_WIDTH + 1)
+        m.d.comb += end.eq(request.address[:block] + last_byte)
         with m.If(self.o.ready):
             m.d.sync += [
                 first.eq(0),

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from .lanes import at_least, move_down, one_hot, rotate_down, select_bytes
-from .splitter import burst_layout
+from .splitter import beats_width, write_burst_layout
 
 __all__ = ["WriteAligner", "write_beat_layout"]
 
@@ -38,14 +38,14 @@ class WriteAligner(wiring.Component):
 
     Parameters
     ----------
-    address_width, data_bytes : int
-        As in `burst_layout`.
+    data_bytes, max_burst_beats : int
+        As in `write_burst_layout`.
     multiply : bool
         Shift by multipliers, eight of 18 bits; for up to `WIDEST_PRODUCT` bytes.
 
     Members
     -------
-    burst : In(stream of burst_layout)
+    burst : In(stream of write_burst_layout)
         Taken with the last beat of the burst.
     data : In(stream of 8 * data_bytes)
         ``ceil(bytes / data_bytes)`` chunks for each request, its first byte in lane 0.
@@ -54,12 +54,15 @@ class WriteAligner(wiring.Component):
         No beat is in hand.
     """
 
-    def __init__(self, *, address_width: int, data_bytes: int, multiply: bool = False) -> None:
+    def __init__(
+        self, *, data_bytes: int, max_burst_beats: int, multiply: bool = False
+    ) -> None:
         self.data_bytes = data_bytes
+        self.max_burst_beats = max_burst_beats
         self.multiply = multiply
         super().__init__(
             {
-                "burst": In(stream.Signature(burst_layout(address_width, data_bytes))),
+                "burst": In(stream.Signature(write_burst_layout(data_bytes, max_burst_beats))),
                 "data": In(stream.Signature(8 * data_bytes)),
                 "o": Out(stream.Signature(write_beat_layout(data_bytes))),
                 "idle": Out(1),
@@ -77,7 +80,7 @@ class WriteAligner(wiring.Component):
         strobe = Signal(lanes)
         last = Signal()
 
-        beats_made = Signal(8)
+        beats_made = Signal(beats_width(lanes, self.max_burst_beats))
         burst_end = Signal()
         spill = Signal()
         free = Signal()

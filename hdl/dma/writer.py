@@ -11,11 +11,13 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 from amaranth.utils import exact_log2
 
-from ..bus import AXI_BURST_INCR, AXI4WriteSignature
+from ..bus import AXI4WriteSignature
 from ..once import Once
-from .fifo import StreamBuffer, StreamFIFO
+from .compact_aligners import CompactWriteAligner
+from .fifo import StreamFIFO
+from .issue import issue_bursts
 from .reader import burst_error_layout
-from .splitter import BurstSplitter, burst_layout, request_layout
+from .splitter import BurstSplitter, request_layout, write_burst_layout
 from .write_aligner import WriteAligner
 
 __all__ = ["Writer"]
@@ -33,7 +35,8 @@ class Writer(wiring.Component):
 
     One burst and one beat a cycle, also for back-to-back requests. Addresses run ahead of data
     by up to ``outstanding`` bursts; the data of a request must come without waiting for anything
-    this component does.
+    this component does. A compact one has neither the address register nor registers behind the
+    aligner, which is `CompactWriteAligner`.
 
     Parameters
     ----------
@@ -45,6 +48,10 @@ class Writer(wiring.Component):
         Longest burst, a power of two.
     outstanding : int
         Bursts in flight.
+    multiply : bool
+        See `WriteAligner`.
+    compact : bool
+        See above.
 
     Members
     -------
@@ -71,12 +78,14 @@ class Writer(wiring.Component):
         max_burst_beats: int,
         outstanding: int,
         multiply: bool = False,
+        compact: bool = False,
     ) -> None:
         self.address_width = address_width
         self.data_width = data_width
         self.max_burst_beats = max_burst_beats
         self.outstanding = outstanding
         self.multiply = multiply
+        self.compact = compact
         super().__init__(
             {
                 "request": In(stream.Signature(request_layout(address_width))),
@@ -99,60 +108,42 @@ class Writer(wiring.Component):
                 max_burst_beats=self.max_burst_beats,
             )
         )
-        address_shape = data.StructLayout(
-            {"address": unsigned(self.address_width), "beats": unsigned(8)}
-        )
+        lane = exact_log2(data_bytes)
+        shape = {"data_bytes": data_bytes, "max_burst_beats": self.max_burst_beats}
+        entry = write_burst_layout(**shape)
         pending_shape = data.StructLayout(
-            {"address": unsigned(self.address_width), "last": unsigned(1)}
+            {"address": unsigned(self.address_width - lane), "last": unsigned(1)}
         )
-        m.submodules.address = address = Once(StreamBuffer(address_shape))
-        m.submodules.bursts = bursts = Once(
-            StreamFIFO(burst_layout(self.address_width, data_bytes), self.outstanding)
-        )
+        m.submodules.bursts = bursts = Once(StreamFIFO(entry, self.outstanding))
         m.submodules.pending = pending = Once(StreamFIFO(pending_shape, self.outstanding))
-        m.submodules.aligner = aligner = Once(
-            WriteAligner(
-                address_width=self.address_width, data_bytes=data_bytes, multiply=self.multiply
-            )
-        )
+        aligner: Any
+        if self.compact:
+            m.submodules.aligner = aligner = Once(CompactWriteAligner(**shape))
+        else:
+            m.submodules.aligner = aligner = Once(WriteAligner(**shape, multiply=self.multiply))
         connect(m, wiring.flipped(self.request), splitter.i)
         connect(m, wiring.flipped(self.data), aligner.data)
         connect(m, bursts.o, aligner.burst)
 
         in_flight = Signal(range(self.outstanding + 1))
-        room = Signal()
-        issue = Signal()
         answer = Signal()
         burst = splitter.o.payload
+        issue = issue_bursts(
+            m, splitter, self.axi, "aw",
+            room=(in_flight != self.outstanding) & bursts.i.ready & pending.i.ready,
+            halt=self.halt, compact=self.compact,
+        )
+        m.d.sync += in_flight.eq(in_flight + issue - answer)
+        for name in entry.members:
+            m.d.comb += bursts.i.payload[name].eq(burst[name])
         m.d.comb += [
-            splitter.flush.eq(self.halt),
-            room.eq(
-                (in_flight != self.outstanding) & bursts.i.ready & pending.i.ready & ~self.halt
-            ),
-            issue.eq(splitter.o.valid & address.i.ready & room),
-            splitter.o.ready.eq(address.i.ready & room),
-            address.i.valid.eq(splitter.o.valid & room),
-            address.i.payload.address.eq(burst.address),
-            address.i.payload.beats.eq(burst.beats),
             bursts.i.valid.eq(issue),
-            bursts.i.payload.eq(burst),
             pending.i.valid.eq(issue),
-            pending.i.payload.address.eq(burst.address),
+            pending.i.payload.address.eq(burst.address[lane:]),
             pending.i.payload.last.eq(burst.last),
             answer.eq(self.axi.bvalid & self.axi.bready),
             pending.o.ready.eq(answer),
             self.idle.eq(splitter.idle & (in_flight == 0)),
-        ]
-        m.d.sync += in_flight.eq(in_flight + issue - answer)
-
-        m.d.comb += [
-            self.axi.awvalid.eq(address.o.valid),
-            address.o.ready.eq(self.axi.awready),
-            self.axi.awaddr.eq(address.o.payload.address),
-            self.axi.awlen.eq(address.o.payload.beats),
-            self.axi.awsize.eq(exact_log2(data_bytes)),
-            self.axi.awburst.eq(AXI_BURST_INCR),
-            self.axi.awid.eq(0),
             self.axi.wvalid.eq(aligner.o.valid),
             aligner.o.ready.eq(self.axi.wready),
             self.axi.wdata.eq(aligner.o.payload.data),
@@ -160,9 +151,10 @@ class Writer(wiring.Component):
             self.axi.wlast.eq(aligner.o.payload.last),
             self.axi.bready.eq(pending.o.valid),
         ]
-        m.d.sync += [
+        domain = m.d.comb if self.compact else m.d.sync
+        domain += [
             self.done.eq(answer & pending.o.payload.last),
             self.error.valid.eq(answer & self.axi.bresp[1]),
-            self.error.address.eq(pending.o.payload.address),
+            self.error.address.eq(pending.o.payload.address << lane),
         ]
         return m

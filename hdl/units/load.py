@@ -26,6 +26,7 @@ from .transfer import (
     INSTRUCTIONS_IN_FLIGHT,
     MemoryShape,
     memory_width,
+    report_fault,
     transfer_layout,
 )
 from .transfer_setup import TransferSetup
@@ -42,14 +43,18 @@ class LoadUnit(wiring.Component):
 
     ::
 
-        command -> setup -> rows -+-> reader -> (axi) -> gearboxes --+
-                                  +-> row FIFO ----------------------+-> word writer -> memories
-                                  +-> instruction FIFO --------------+
+        command -> setup -+-> rows -+-> reader -> (axi) -> gearboxes --+
+                          |         +-> row FIFO ----------------------+-> word writer -> memories
+                          +-> instruction FIFO ------------------------+
 
     The address side runs ahead of the data side, across instructions, by up to the reader's
     outstanding bursts. Errors take the same way as the data, so every instruction before the
     failing one is complete, and has signalled, when an error is raised. A SYNC signals in its
     turn.
+
+    With ``config.compact_transfers`` an instruction stays in front of the unit until it is
+    finished, and all parts read its fields there: there is no instruction FIFO, and the address
+    side runs ahead only within an instruction.
 
     Parameters
     ----------
@@ -123,9 +128,11 @@ class LoadUnit(wiring.Component):
         m.submodules.setup = setup = Once(
             TransferSetup(opcode=Opcode.LOAD, address_width=address_width, memories=self.memories)
         )
+        compact = config.compact_transfers
         m.submodules.sequencer = sequencer = Once(
             RowSequencer(
-                address_width=address_width, memories=self.memories, family=config.family
+                address_width=address_width, memories=self.memories, family=config.family,
+                compact=compact,
             )
         )
         m.submodules.reader = reader = Once(
@@ -134,22 +141,18 @@ class LoadUnit(wiring.Component):
                 data_width=config.axi_width,
                 max_burst_beats=config.max_burst_beats,
                 outstanding=config.read_outstanding,
-                tag_width=memory_width(self.memories),
+                tag_width=0 if compact else memory_width(self.memories),
                 multiply=config.multiplying_aligners,
+                compact=compact,
             )
         )
         m.submodules.rows = rows = Once(
             StreamFIFO(LOAD_ROW_LAYOUT, max(16, 2 * config.read_outstanding))
         )
-        m.submodules.instructions = instructions = Once(
-            StreamFIFO(transfer_layout(self.memories), INSTRUCTIONS_IN_FLIGHT)
-        )
         m.submodules.writer = writer = Once(WordWriter(self.memories))
         connect(m, flipped(self.command), setup.command)
-        connect(m, setup.o, sequencer.i)
         connect(m, flipped(self.axi), reader.axi)
         connect(m, rows.o, writer.row)
-        connect(m, instructions.o, writer.instruction)
         m.d.comb += setup.segment_write.eq(self.segment_write)
         for number, port in enumerate(self.ports):
             memory, word = getattr(self, port), getattr(writer, f"write_{number}")
@@ -168,34 +171,57 @@ class LoadUnit(wiring.Component):
             reader.halt.eq(stop),
             writer.stop.eq(stop),
         ]
-        self._distribute(m, sequencer, reader, rows, instructions)
+        self._accept(m, setup, sequencer, writer)
+        self._distribute(m, sequencer, reader, rows)
         self._route(m, reader, writer, stop)
-        self._report(m, sequencer, reader, writer, stop, stopped)
+        self._report(m, setup, sequencer, reader, writer, stop, stopped)
         return m
 
-    def _distribute(
-        self, m: Module, sequencer: Any, reader: Any, rows: Any, instructions: Any
-    ) -> None:
-        """Each row goes to the reader, the row FIFO and, if it is a first, the instruction FIFO,
-        to all in the same cycle."""
+    def _accept(self, m: Module, setup: Any, sequencer: Any, writer: Any) -> None:
+        """Each instruction goes to the row sequencer and to the writer."""
+        m.d.comb += sequencer.i.payload.eq(setup.o.payload)
+        if self.config.compact_transfers:
+            walked = Signal()
+            m.d.comb += [
+                sequencer.i.valid.eq(setup.o.valid & ~walked),
+                writer.instruction.valid.eq(setup.o.valid),
+                writer.instruction.payload.eq(setup.o.payload.transfer),
+                setup.done.eq(writer.finished),
+            ]
+            with m.If(writer.finished):
+                m.d.sync += walked.eq(0)
+            with m.Elif(sequencer.i.valid & sequencer.i.ready):
+                m.d.sync += walked.eq(1)
+            return
+        m.submodules.instructions = instructions = Once(
+            StreamFIFO(transfer_layout(self.memories), INSTRUCTIONS_IN_FLIGHT)
+        )
+        m.d.comb += [
+            sequencer.i.valid.eq(setup.o.valid & instructions.i.ready),
+            instructions.i.valid.eq(setup.o.valid & sequencer.i.ready),
+            instructions.i.payload.eq(setup.o.payload.transfer),
+            setup.done.eq(sequencer.i.valid & sequencer.i.ready),
+        ]
+        connect(m, instructions.o, writer.instruction)
+
+    def _distribute(self, m: Module, sequencer: Any, reader: Any, rows: Any) -> None:
+        """Each row goes to the reader and to the row FIFO in the same cycle."""
         row = sequencer.o.payload
         go = Signal()
         m.d.comb += [
             go.eq(
                 sequencer.o.valid
                 & rows.i.ready
-                & (instructions.i.ready | ~row.first)
                 & (reader.request.ready | ~row.fetch)
             ),
             sequencer.o.ready.eq(go),
             reader.request.valid.eq(go & row.fetch),
             reader.request.payload.address.eq(row.address),
-            reader.request.payload.bytes.eq(row.bytes),
-            reader.request.payload.tag.eq(row.transfer.memory),
+            reader.request.payload.last_byte.eq(row.last_byte),
             rows.i.valid.eq(go),
-            instructions.i.valid.eq(go & row.first),
-            instructions.i.payload.eq(row.transfer),
         ]
+        if not self.config.compact_transfers:
+            m.d.comb += reader.request.payload.tag.eq(row.memory)
         for name in LOAD_ROW_LAYOUT.members:
             m.d.comb += rows.i.payload[name].eq(row[name])
 
@@ -203,13 +229,15 @@ class LoadUnit(wiring.Component):
         """Chunks to the writer, through the gearbox to their memory's width unless that is a
         beat; dropped after a stop."""
         chunk = reader.data.payload
+        compact = self.config.compact_transfers
+        memory = writer.instruction.payload.memory if compact else chunk.tag
         ready = Signal()
         for width in writer.widths:
             slots = getattr(writer, f"slots_{width}")
             chosen = Signal(name=f"to_{width}_bytes")
             for shape in self.memories:
                 if shape.chunk_bytes == width:
-                    with m.If(chunk.tag == shape.memory.value):
+                    with m.If(memory == shape.memory.value):
                         m.d.comb += chosen.eq(1)
             into = slots
             if width != self.config.axi_bytes:
@@ -232,38 +260,56 @@ class LoadUnit(wiring.Component):
         m.d.comb += reader.data.ready.eq(ready | stop)
 
     def _report(
-        self, m: Module, sequencer: Any, reader: Any, writer: Any, stop: Signal, stopped: Signal
+        self, m: Module, setup: Any, sequencer: Any, reader: Any, writer: Any, stop: Signal,
+        stopped: Signal,
     ) -> None:
         """Signals, errors and status."""
+        compact = self.config.compact_transfers
         held = writer.instruction.payload
-        in_hand = Signal(8)
-        accepted = Signal()
-        signal = Signal.like(self.signal)
+        # Those in the instruction FIFO and its output, and one in the setup.
+        in_hand = Signal(range(2 if compact else INSTRUCTIONS_IN_FLIGHT + 4))
         bad_burst = Signal()
         bad_address = Signal(self.config.axi_address_width)
         m.d.comb += [
-            accepted.eq(self.command.valid & self.command.ready),
-            self.signal.eq(Mux(stop, 0, signal)),
             self.busy.eq(Mux(stop, ~reader.idle, in_hand != 0)),
             self.idle.eq(Mux(stop, reader.idle, in_hand == 0)),
             self.wait_memory.eq(self.busy & ~writer.accepted),
             self.progress.eq(
-                accepted
+                setup.taken
                 | writer.accepted
                 | (self.axi.arvalid & self.axi.arready)
                 | (self.axi.rvalid & self.axi.rready)
             ),
         ]
         m.d.sync += [
-            in_hand.eq(in_hand + accepted - writer.finished),
-            signal.eq(Mux(writer.finished, held.signal, 0)),
-            self.signal_index.eq(held.index),
+            in_hand.eq(in_hand + setup.taken - writer.finished),
             self.error.valid.eq(writer.refused | writer.corrupt),
-            self.error.index.eq(held.index),
-            self.error.code.eq(Mux(writer.corrupt, ErrorCode.READ_RESPONSE, sequencer.fault.code)),
-            self.error.address.eq(Mux(writer.corrupt, bad_address, sequencer.fault.address)),
         ]
         with m.If(self.halt | writer.refused | writer.corrupt):
             m.d.sync += stopped.eq(1)
         with m.If(reader.error.valid & ~bad_burst):
             m.d.sync += [bad_burst.eq(1), bad_address.eq(reader.error.address)]
+
+        corrupt = writer.corrupt
+        if compact:
+            # The instruction stands, also after an error: nothing of it is kept here.
+            corrupt = Signal()
+            m.d.sync += corrupt.eq(writer.corrupt)
+            m.d.comb += [
+                self.signal.eq(Mux(writer.finished, held.signal, 0)),
+                self.signal_index.eq(held.index),
+            ]
+        else:
+            signal = Signal.like(self.signal)
+            m.d.comb += self.signal.eq(Mux(stop, 0, signal))
+            m.d.sync += [
+                signal.eq(Mux(writer.finished, held.signal, 0)),
+                self.signal_index.eq(held.index),
+            ]
+        code, address = report_fault(m, self.memories, sequencer.fault, held.memory, held.word)
+        domain = m.d.comb if compact else m.d.sync
+        domain += [
+            self.error.index.eq(held.index),
+            self.error.code.eq(Mux(corrupt, ErrorCode.READ_RESPONSE, code)),
+            self.error.address.eq(Mux(corrupt, bad_address, address)),
+        ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, unsigned
+from amaranth.hdl import Cat, Module, Mux, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import SEGMENT_COUNT
+from .transfer import limit_width
 
 __all__ = ["SEGMENT_WRITE_LAYOUT", "SegmentTable"]
 
@@ -46,7 +47,8 @@ class SegmentTable(wiring.Component):
     number : In(range(8))
         Which.
     base : Out(address_width)
-    limit : Out(32)
+    limit : Out(limit_width)
+        At most the size of the address space, also if more was written.
         Those of segment ``number``, from the cycle after ``read`` to the next ``read``.
     """
 
@@ -58,16 +60,22 @@ class SegmentTable(wiring.Component):
                 "read": In(1),
                 "number": In(range(SEGMENT_COUNT)),
                 "base": Out(address_width),
-                "limit": Out(32),
+                "limit": Out(limit_width(address_width)),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        parts = [("base_low", self.base[:32]), ("limit", self.limit)]
+        written = self.write.data
+        limit = written
+        parts = [("base_low", self.base[:32], written)]
         if self.address_width > 32:
-            parts.append(("base_high", self.base[32:]))
-        for name, output in parts:
+            parts.append(("base_high", self.base[32:], written))
+        if self.address_width < 32:
+            beyond = written[self.address_width :].any()
+            limit = Cat(Mux(beyond, 0, written[: self.address_width]), beyond)
+        parts.append(("limit", self.limit, limit))
+        for name, output, value in parts:
             storage = memory.Memory(
                 shape=len(output),
                 depth=SEGMENT_COUNT,
@@ -79,7 +87,7 @@ class SegmentTable(wiring.Component):
             m.d.comb += [
                 write.en.eq(self.write[name]),
                 write.addr.eq(self.write.number),
-                write.data.eq(self.write.data),
+                write.data.eq(value),
                 read.en.eq(self.read),
                 read.addr.eq(self.number),
                 output.eq(read.data),

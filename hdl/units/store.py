@@ -21,7 +21,7 @@ from ..memory.ports import ReadResponseSignature, int8_vector, int32_vector, req
 from ..once import Once
 from .row_sequencer import RowSequencer
 from .segment_table import SEGMENT_WRITE_LAYOUT
-from .transfer import INSTRUCTIONS_IN_FLIGHT, MemoryShape, transfer_layout
+from .transfer import INSTRUCTIONS_IN_FLIGHT, MemoryShape, report_fault, transfer_layout
 from .transfer_setup import TransferSetup
 from .word_reader import STORE_ROW_LAYOUT, WordReader
 
@@ -41,14 +41,18 @@ class StoreUnit(wiring.Component):
 
     ::
 
-        command -> setup -> rows -+-> writer -> (axi)
-                                  |     ^ data
-                                  +-> word reader -> (memories)
-                                  +-> pending FIFOs <- writer.done -> signal
+        command -> setup -+-> rows -+-> writer -> (axi)
+                          |         |     ^ data
+                          +---------+-> word reader -> (memories)
+                          +---------+-> pending FIFOs <- writer.done -> signal
 
     Addresses run ahead of data by up to the writer's outstanding bursts, across instructions. An
     instruction is finished, and signals, when the last write response has come; errors take the
     same way, so every instruction before the failing one is complete. A SYNC signals in its turn.
+
+    With ``config.compact_transfers`` an instruction stays in front of the unit until it is
+    finished, and all parts read its fields there. It is finished when all its rows have gone to the
+    writer and that is idle: nothing is pending but a count of rows to read.
 
     Parameters
     ----------
@@ -104,9 +108,11 @@ class StoreUnit(wiring.Component):
         m.submodules.setup = setup = Once(
             TransferSetup(opcode=Opcode.STORE, address_width=address_width, memories=self.memories)
         )
+        compact = config.compact_transfers
         m.submodules.sequencer = sequencer = Once(
             RowSequencer(
-                address_width=address_width, memories=self.memories, family=config.family
+                address_width=address_width, memories=self.memories, family=config.family,
+                compact=compact,
             )
         )
         m.submodules.reader = reader = Once(
@@ -119,10 +125,10 @@ class StoreUnit(wiring.Component):
                 max_burst_beats=config.max_burst_beats,
                 outstanding=config.write_outstanding,
                 multiply=config.multiplying_aligners,
+                compact=compact,
             )
         )
         connect(m, flipped(self.command), setup.command)
-        connect(m, setup.o, sequencer.i)
         connect(m, reader.o, writer.data)
         connect(m, flipped(self.axi), writer.axi)
         m.d.comb += setup.segment_write.eq(self.segment_write)
@@ -141,69 +147,126 @@ class StoreUnit(wiring.Component):
             sequencer.stop.eq(stop),
             writer.halt.eq(stop),
         ]
-        pending = self._distribute(m, sequencer, reader, writer)
-        self._report(m, sequencer, writer, *pending, stop, stopped)
+        row = sequencer.o.payload
+        m.d.comb += [
+            sequencer.i.payload.eq(setup.o.payload),
+            writer.request.payload.address.eq(row.address),
+            writer.request.payload.last_byte.eq(row.last_byte),
+        ]
+        ahead = max(16, 2 * config.write_outstanding)
+        follow = self._follow_one if compact else self._follow_several
+        follow(m, setup, sequencer, reader, writer, stop, stopped, ahead)
         return m
 
-    def _distribute(self, m: Module, sequencer: Any, reader: Any, writer: Any) -> tuple[Any, Any]:
-        """Each row goes to the writer, the word reader and the pending rows, in one cycle."""
-        depth = max(16, 2 * self.config.write_outstanding)
-        m.submodules.rows = rows = Once(StreamFIFO(STORE_ROW_LAYOUT, depth))
+    def _follow_one(
+        self, m: Module, setup: Any, sequencer: Any, reader: Any, writer: Any, stop: Signal,
+        stopped: Signal, ahead: int,
+    ) -> None:
+        """The instruction in front of the unit, to its end."""
+        row, held = sequencer.o.payload, setup.o.payload.transfer
+        walked = Signal()
+        to_read = Signal(range(ahead + 1))  # Rows that the word reader has not finished.
+        move = Signal()
+        finished = Signal()
+        refused = Signal()
+        rejected = Signal()
+        bad_address = Signal(self.config.axi_address_width)
+        m.d.comb += [
+            sequencer.i.valid.eq(setup.o.valid & ~walked),
+            setup.done.eq(finished),
+            writer.request.valid.eq(sequencer.o.valid & row.fetch & (to_read != ahead)),
+            move.eq(writer.request.valid & writer.request.ready),
+            sequencer.o.ready.eq(move | row.sync),
+            reader.row.valid.eq(to_read != 0),
+            reader.row.payload.last.eq(walked & ~sequencer.o.valid & (to_read == 1)),
+            reader.instruction.valid.eq(setup.o.valid),
+            finished.eq(walked & ~sequencer.o.valid & writer.idle & ~rejected & ~stop),
+            refused.eq(sequencer.o.valid & row.error & writer.idle & ~rejected & ~stop),
+            self.signal.eq(Mux(finished, held.signal, 0)),
+            self.signal_index.eq(held.index),
+        ]
+        for name in reader.instruction.payload.shape().members:
+            m.d.comb += reader.instruction.payload[name].eq(held[name])
+        with m.If(finished):
+            m.d.sync += walked.eq(0)
+        with m.Elif(sequencer.i.valid & sequencer.i.ready):
+            m.d.sync += walked.eq(1)
+        m.d.sync += to_read.eq(to_read + move - (reader.row.valid & reader.row.ready))
+        with m.If(writer.error.valid & ~rejected):
+            m.d.sync += [rejected.eq(1), bad_address.eq(writer.error.address)]
+        in_hand = Signal()
+        m.d.sync += [
+            in_hand.eq((in_hand | setup.taken) & ~finished),
+            self.error.valid.eq((refused | rejected) & ~stop),
+        ]
+        code, address = report_fault(m, self.memories, sequencer.fault, held.memory, held.word)
+        m.d.comb += [
+            self.error.index.eq(held.index),
+            self.error.code.eq(Mux(rejected, ErrorCode.WRITE_RESPONSE, code)),
+            self.error.address.eq(Mux(rejected, bad_address, address)),
+        ]
+        with m.If(self.halt | refused | rejected):
+            m.d.sync += stopped.eq(1)
+        self._show(m, setup, writer, in_hand, stop)
+
+    def _follow_several(
+        self, m: Module, setup: Any, sequencer: Any, reader: Any, writer: Any, stop: Signal,
+        stopped: Signal, ahead: int,
+    ) -> None:
+        """Each instruction goes to the row sequencer, to the pending instructions and, unless it is
+        a SYNC, to the word reader; each row to the writer, the word reader and the pending rows."""
+        m.submodules.rows = rows = Once(StreamFIFO(STORE_ROW_LAYOUT, ahead))
         m.submodules.instructions = instructions = Once(
-            StreamFIFO(transfer_layout(self.memories), INSTRUCTIONS_IN_FLIGHT)
+            StreamFIFO(transfer_layout(self.memories, fills=False), INSTRUCTIONS_IN_FLIGHT)
         )
-        m.submodules.pending_rows = pending_rows = Once(StreamFIFO(_PENDING_ROW, 2 * depth))
+        m.submodules.pending_rows = pending_rows = Once(StreamFIFO(_PENDING_ROW, 2 * ahead))
         m.submodules.pending_instructions = pending_instructions = Once(
             StreamFIFO(_PENDING_INSTRUCTION, INSTRUCTIONS_IN_FLIGHT)
         )
         connect(m, rows.o, reader.row)
         connect(m, instructions.o, reader.instruction)
-        row = sequencer.o.payload
+        transfer, row = setup.o.payload.transfer, sequencer.o.payload
+        accept = Signal()
         go = Signal()
         move = Signal()
         m.d.comb += [
+            sequencer.i.valid.eq(
+                setup.o.valid & instructions.i.ready & pending_instructions.i.ready
+            ),
+            accept.eq(sequencer.i.valid & sequencer.i.ready),
+            setup.done.eq(accept),
+            instructions.i.valid.eq(accept & ~setup.o.payload.sync),
+            pending_instructions.i.valid.eq(accept),
+            pending_instructions.i.payload.signal.eq(transfer.signal),
+            pending_instructions.i.payload.index.eq(transfer.index),
             go.eq(
                 sequencer.o.valid
                 & pending_rows.i.ready
-                & (pending_instructions.i.ready | ~row.first)
-                & (
-                    ~row.fetch
-                    | (writer.request.ready & rows.i.ready & (instructions.i.ready | ~row.first))
-                )
+                & (~row.fetch | (writer.request.ready & rows.i.ready))
             ),
             move.eq(go & row.fetch),
             sequencer.o.ready.eq(go),
             writer.request.valid.eq(move),
-            writer.request.payload.address.eq(row.address),
-            writer.request.payload.bytes.eq(row.bytes),
             rows.i.valid.eq(move),
             rows.i.payload.last.eq(row.last),
-            instructions.i.valid.eq(move & row.first),
-            instructions.i.payload.eq(row.transfer),
             pending_rows.i.valid.eq(go),
-            pending_instructions.i.valid.eq(go & row.first),
-            pending_instructions.i.payload.signal.eq(row.transfer.signal),
-            pending_instructions.i.payload.index.eq(row.transfer.index),
         ]
+        for name in instructions.i.payload.shape().members:
+            m.d.comb += instructions.i.payload[name].eq(transfer[name])
         for name in _PENDING_ROW.members:
             m.d.comb += pending_rows.i.payload[name].eq(row[name])
-        return pending_rows, pending_instructions
+        self._finish(m, setup, sequencer, reader, writer, pending_rows, pending_instructions,
+                     stop, stopped)
 
-    def _report(
-        self,
-        m: Module,
-        sequencer: Any,
-        writer: Any,
-        rows: Any,
-        instructions: Any,
-        stop: Signal,
-        stopped: Signal,
+    def _finish(
+        self, m: Module, setup: Any, sequencer: Any, reader: Any, writer: Any, rows: Any,
+        instructions: Any, stop: Signal, stopped: Signal,
     ) -> None:
-        """Signals, errors and status."""
+        """Signals and errors, in the order of the instructions."""
         row, held = rows.o.payload, instructions.o.payload
-        in_hand = Signal(8)
+        # Those in the FIFO and its output, and one in the setup.
+        in_hand = Signal(range(INSTRUCTIONS_IN_FLIGHT + 4))
         rows_done = Signal(range(2 * rows.depth))
-        accepted = Signal()
         active = Signal()
         done = Signal()
         finished = Signal()
@@ -214,7 +277,6 @@ class StoreUnit(wiring.Component):
         signal = Signal.like(self.signal)
         counts = Signal()
         m.d.comb += [
-            accepted.eq(self.command.valid & self.command.ready),
             active.eq(rows.o.valid & instructions.o.valid & ~stop),
             done.eq(active & ~row.sync & ~row.error & (rows_done != 0)),
             rows.o.ready.eq(done | (active & row.sync)),
@@ -224,27 +286,38 @@ class StoreUnit(wiring.Component):
             rejected.eq(active & ~row.sync & bad_burst & (rows_done == 0)),
             counts.eq(writer.done & ~writer.error.valid & ~bad_burst),
             self.signal.eq(Mux(stop, 0, signal)),
-            self.busy.eq(Mux(stop, ~writer.idle, in_hand != 0)),
-            self.idle.eq(Mux(stop, writer.idle, in_hand == 0)),
-            self.wait_memory.eq(self.busy & ~(self.axi.wvalid & self.axi.wready)),
-            self.progress.eq(
-                accepted
-                | (self.axi.awvalid & self.axi.awready)
-                | (self.axi.wvalid & self.axi.wready)
-                | (self.axi.bvalid & self.axi.bready)
-            ),
         ]
+        # Of a row that fails, the instruction is the first that the word reader has not read.
+        failed = reader.instruction.payload
+        code, address = report_fault(
+            m, self.memories, sequencer.fault, failed.memory, failed.word
+        )
         m.d.sync += [
-            in_hand.eq(in_hand + accepted - finished),
+            in_hand.eq(in_hand + setup.taken - finished),
             rows_done.eq(rows_done + counts - done),
             signal.eq(Mux(finished, held.signal, 0)),
             self.signal_index.eq(held.index),
             self.error.valid.eq(refused | rejected),
             self.error.index.eq(held.index),
-            self.error.code.eq(Mux(rejected, ErrorCode.WRITE_RESPONSE, sequencer.fault.code)),
-            self.error.address.eq(Mux(rejected, bad_address, sequencer.fault.address)),
+            self.error.code.eq(Mux(rejected, ErrorCode.WRITE_RESPONSE, code)),
+            self.error.address.eq(Mux(rejected, bad_address, address)),
         ]
         with m.If(self.halt | refused | rejected):
             m.d.sync += stopped.eq(1)
         with m.If(writer.error.valid & ~bad_burst):
             m.d.sync += [bad_burst.eq(1), bad_address.eq(writer.error.address)]
+        self._show(m, setup, writer, in_hand, stop)
+
+    def _show(self, m: Module, setup: Any, writer: Any, in_hand: Signal, stop: Signal) -> None:
+        """Status."""
+        m.d.comb += [
+            self.busy.eq(Mux(stop, ~writer.idle, in_hand != 0)),
+            self.idle.eq(Mux(stop, writer.idle, in_hand == 0)),
+            self.wait_memory.eq(self.busy & ~(self.axi.wvalid & self.axi.wready)),
+            self.progress.eq(
+                setup.taken
+                | (self.axi.awvalid & self.axi.awready)
+                | (self.axi.wvalid & self.axi.wready)
+                | (self.axi.bvalid & self.axi.bready)
+            ),
+        ]

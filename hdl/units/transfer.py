@@ -5,20 +5,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from amaranth.hdl import signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value, signed, unsigned
 from amaranth.lib import data
 from amaranth.utils import bits_for
 
 from ..config import SEMAPHORE_COUNT
-from ..dma.splitter import BYTES_WIDTH
+from ..dma.splitter import LAST_BYTE_WIDTH
 from ..isa import INDEX_WIDTH, ErrorCode, Memory
 
 __all__ = [
-    "FAULT_LAYOUT",
     "INSTRUCTIONS_IN_FLIGHT",
     "MemoryShape",
+    "depth_of",
+    "fault_layout",
+    "limit_width",
     "memory_width",
+    "offset_width",
+    "report_fault",
     "row_layout",
     "setup_layout",
     "transfer_layout",
@@ -50,45 +56,94 @@ def memory_width(memories: Sequence[MemoryShape]) -> int:
     return bits_for(max(shape.memory.value for shape in memories))
 
 
-def transfer_layout(memories: Sequence[MemoryShape]) -> data.StructLayout:
-    """An instruction as its data side needs it: memory and first word, padding, words of a row less
-    one, bytes of a row's last word less one, semaphores to signal, index in the program."""
-    return data.StructLayout(
-        {
-            "memory": unsigned(memory_width(memories)),
-            "word": unsigned(16),
+def limit_width(address_width: int) -> int:
+    """Bits of a segment's limit: at most the whole address space."""
+    return min(32, address_width + 1)
+
+
+def offset_width(address_width: int) -> int:
+    """Bits, signed, of a row's offset: a legal one is below the address space, and the next is one
+    step away, by a stride that is no larger or is known to lead outside."""
+    return min(34, address_width + 2)
+
+
+def depth_of(m: Module, memories: Sequence[MemoryShape], memory: Value) -> Signal:
+    """The depth, in words, of the memory with the number ``memory``."""
+    depth = Signal(range(max(shape.depth for shape in memories) + 1))
+    with m.Switch(memory):
+        for shape in memories:
+            with m.Case(shape.memory.value):
+                m.d.comb += depth.eq(shape.depth)
+    return depth
+
+
+def transfer_layout(memories: Sequence[MemoryShape], *, fills: bool = True) -> data.StructLayout:
+    """An instruction as its data side needs it: memory and first word, words of a row less one,
+    bytes of a row's last word less one; where it ``fills``, padding, the byte to fill with, the
+    semaphores to signal and its index in the program."""
+    members: dict[str, Any] = {
+        "memory": unsigned(memory_width(memories)),
+        "word": unsigned(16),
+        "last_word": range(max(shape.depth for shape in memories)),
+        "tail": range(max(2, *(shape.word_bytes for shape in memories))),
+    }
+    if fills:
+        members |= {
             "pad_before": unsigned(8),
             "pad_after": unsigned(8),
             "fill": unsigned(8),
-            "last_word": unsigned(16),
-            "tail": unsigned(10),
             "signal": unsigned(SEMAPHORE_COUNT),
             "index": unsigned(INDEX_WIDTH),
+        }
+    return data.StructLayout(members)
+
+
+def fault_layout(address_width: int) -> data.StructLayout:
+    """What was wrong with a row: it is ``outside`` of its segment, then ``offset`` is its offset,
+    else of its memory, then ``start`` if already its first word is."""
+    return data.StructLayout(
+        {
+            "outside": unsigned(1),
+            "start": unsigned(1),
+            "offset": unsigned(min(32, address_width)),
         }
     )
 
 
-FAULT_LAYOUT = data.StructLayout(
-    {"code": ErrorCode, "index": unsigned(INDEX_WIDTH), "address": unsigned(32)}
-)
-"""What was wrong with a row."""
+def report_fault(
+    m: Module, memories: Sequence[MemoryShape], fault: Any, memory: Value, word: Value
+) -> tuple[Value, Value]:
+    """The error's code and address: ``memory`` and ``word`` are those of the instruction."""
+    first = Mux(fault.start, word, depth_of(m, memories, memory))
+    return (
+        Mux(fault.outside, ErrorCode.SEGMENT_LIMIT, ErrorCode.MEMORY_RANGE),
+        Mux(fault.outside, fault.offset, first | Cat(Const(0, 29), memory)),
+    )
 
 
 def setup_layout(address_width: int, memories: Sequence[MemoryShape]) -> data.StructLayout:
-    """A decoded instruction: ``transfer``, its loops (counts less one), its segment; ``sync`` for
-    an instruction that moves nothing."""
+    """A decoded instruction: ``transfer``; its loops (counts less one) and its segment; bytes and
+    words of a row, less one, and whether rows have bytes (``fetch``); ``far`` if its first row, or
+    one that is a stride away from a legal one, lies outside of the address space; ``sync`` for an
+    instruction that moves nothing."""
+    stride = signed(offset_width(address_width) - 1)
     return data.StructLayout(
         {
             "transfer": transfer_layout(memories),
             "sync": unsigned(1),
-            "bytes": unsigned(BYTES_WIDTH),
-            "offset": unsigned(32),
-            "stride_x": signed(32),
-            "stride_y": signed(32),
+            "fetch": unsigned(1),
+            "last_byte": unsigned(LAST_BYTE_WIDTH),
+            "last_word": unsigned(16),
+            "offset": unsigned(min(32, address_width)),
+            "stride_x": stride,
+            "stride_y": stride,
+            "far": unsigned(1),
+            "far_x": unsigned(1),
+            "far_y": unsigned(1),
             "count_x": unsigned(12),
             "count_y": unsigned(12),
             "base": unsigned(address_width),
-            "limit": unsigned(32),
+            "limit": unsigned(limit_width(address_width)),
         }
     )
 
@@ -96,13 +151,13 @@ def setup_layout(address_width: int, memories: Sequence[MemoryShape]) -> data.St
 def row_layout(address_width: int, memories: Sequence[MemoryShape]) -> data.StructLayout:
     """A checked row.
 
-    Members: ``transfer``; ``first`` and ``last`` row of its instruction; padding ``before`` and
-    ``after`` it; ``fetch`` if it has bytes in DRAM, then ``address`` and ``bytes``; ``sync`` for
-    an instruction without rows; ``error`` if it must not be done, nor anything after it.
+    Members: ``first`` and ``last`` row of its instruction; padding ``before`` and ``after`` it;
+    ``fetch`` if it has bytes in DRAM, then ``address``, ``last_byte`` (bytes less one) and
+    ``memory``; ``sync`` for an instruction without rows; ``error`` if it must not be done, nor
+    anything after it.
     """
     return data.StructLayout(
         {
-            "transfer": transfer_layout(memories),
             "first": unsigned(1),
             "last": unsigned(1),
             "before": unsigned(1),
@@ -110,7 +165,8 @@ def row_layout(address_width: int, memories: Sequence[MemoryShape]) -> data.Stru
             "fetch": unsigned(1),
             "sync": unsigned(1),
             "error": unsigned(1),
+            "memory": unsigned(memory_width(memories)),
             "address": unsigned(address_width),
-            "bytes": unsigned(BYTES_WIDTH),
+            "last_byte": unsigned(LAST_BYTE_WIDTH),
         }
     )

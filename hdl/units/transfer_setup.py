@@ -23,7 +23,8 @@ __all__ = ["TransferSetup"]
 class TransferSetup(wiring.Component):
     """Decodes an instruction, looks up its segment and counts the words of a row.
 
-    Latency 1 cycle and one instruction a cycle; 17 more cycles where `WordCount` divides.
+    The instruction stays where it comes from until it is ``done``: only what is looked up and
+    counted is kept here. Latency 1 cycle, 17 more where `WordCount` divides.
 
     Parameters
     ----------
@@ -40,8 +41,13 @@ class TransferSetup(wiring.Component):
     segment_write : In(SEGMENT_WRITE_LAYOUT)
         To the segment table; not while an instruction is taken.
     o : Out(stream of setup_layout)
+        Stands, taken or not, until ``done``.
+    taken : Out(1)
+        Work on an instruction begins.
+    done : In(1)
+        Take the instruction and look at the next.
     stop : In(1)
-        Take nothing more and forget what is in hand.
+        Offer and take nothing.
     """
 
     def __init__(
@@ -55,6 +61,8 @@ class TransferSetup(wiring.Component):
                 "command": In(stream.Signature(COMMAND_LAYOUT)),
                 "segment_write": In(SEGMENT_WRITE_LAYOUT),
                 "o": Out(stream.Signature(setup_layout(address_width, memories))),
+                "taken": Out(1),
+                "done": In(1),
                 "stop": In(1),
             }
         )
@@ -68,51 +76,57 @@ class TransferSetup(wiring.Component):
         form = FORMATS[self.opcode]
         biased = next(field for field in form.fields if field.name == "bytes").bias
         fields = data.View(form.layout, self.command.payload.instruction)
-        valid = Signal()
-        held = Signal(setup_layout(self.address_width, self.memories))
-        take = Signal()
+        known = Signal()
         is_sync = Signal()
-        last_byte = Signal(16)
+        setup = self.o.payload
+        transfer = setup.transfer
         m.d.comb += [
-            self.command.ready.eq((~valid | (self.o.valid & self.o.ready)) & ~self.stop),
-            take.eq(self.command.valid & self.command.ready),
+            self.taken.eq(self.command.valid & ~known & ~self.stop),
+            self.command.ready.eq(self.done),
             is_sync.eq(fields.opcode == Opcode.SYNC.value),
-            last_byte.eq(fields.bytes if biased else Mux(fields.bytes == 0, 0, fields.bytes - 1)),
             segments.write.eq(self.segment_write),
-            segments.read.eq(take),
+            segments.read.eq(self.taken),
             segments.number.eq(fields.segment),
-            word_count.start.eq(take),
-            word_count.last_byte.eq(last_byte),
+            word_count.start.eq(self.taken),
+            word_count.last_byte.eq(setup.last_byte),
             word_count.memory.eq(fields.memory),
-            self.o.valid.eq(valid & (word_count.done | held.sync)),
-            self.o.payload.eq(held),
-            self.o.payload.base.eq(segments.base),
-            self.o.payload.limit.eq(segments.limit),
-            self.o.payload.transfer.last_word.eq(word_count.last_word),
-            self.o.payload.transfer.tail.eq(word_count.tail),
+            self.o.valid.eq(
+                self.command.valid & known & (word_count.done | is_sync) & ~self.stop
+            ),
+            setup.sync.eq(is_sync),
+            setup.fetch.eq(~is_sync & (biased | (fields.bytes != 0))),
+            setup.last_byte.eq(
+                fields.bytes if biased else Mux(fields.bytes == 0, 0, fields.bytes - 1)
+            ),
+            setup.last_word.eq(word_count.last_word),
+            setup.count_x.eq(Mux(is_sync, 0, fields.count_x)),
+            setup.count_y.eq(Mux(is_sync, 0, fields.count_y)),
+            setup.base.eq(segments.base),
+            setup.limit.eq(segments.limit),
+            transfer.memory.eq(fields.memory),
+            transfer.word.eq(fields.address),
+            transfer.last_word.eq(word_count.last_word),
+            transfer.tail.eq(word_count.tail),
+            transfer.signal.eq(fields.signal),
+            transfer.index.eq(self.command.payload.index),
         ]
-        with m.If(take):
-            m.d.sync += [
-                held.transfer.memory.eq(fields.memory),
-                held.transfer.word.eq(fields.address),
-                held.transfer.signal.eq(fields.signal),
-                held.transfer.index.eq(self.command.payload.index),
-                held.sync.eq(is_sync),
-                held.bytes.eq(Mux(is_sync, 0, fields.bytes + biased)),
-                held.offset.eq(fields.offset),
-                held.stride_x.eq(fields.stride_x),
-                held.stride_y.eq(fields.stride_y),
-                held.count_x.eq(Mux(is_sync, 0, fields.count_x)),
-                held.count_y.eq(Mux(is_sync, 0, fields.count_y)),
+        # What does not fit leads outside of the address space.
+        m.d.comb += [
+            setup.offset.eq(fields.offset),
+            setup.far.eq(fields.offset[len(setup.offset) :].any()),
+        ]
+        for axis in ("x", "y"):
+            stride, kept = fields[f"stride_{axis}"], setup[f"stride_{axis}"]
+            signs = stride[len(kept) - 1 :]
+            m.d.comb += [kept.eq(stride), setup[f"far_{axis}"].eq(signs.any() & ~signs.all())]
+        if "fill" in form.layout.members:
+            m.d.comb += [
+                transfer.pad_before.eq(fields.pad_before),
+                transfer.pad_after.eq(fields.pad_after),
+                transfer.fill.eq(fields.fill),
             ]
-            if "fill" in form.layout.members:
-                m.d.sync += [
-                    held.transfer.pad_before.eq(fields.pad_before),
-                    held.transfer.pad_after.eq(fields.pad_after),
-                    held.transfer.fill.eq(fields.fill),
-                ]
-        with m.If(self.stop):
-            m.d.sync += valid.eq(0)
-        with m.Elif(self.command.ready):
-            m.d.sync += valid.eq(self.command.valid)
+        with m.If(self.taken):
+            m.d.sync += known.eq(1)
+        with m.If(self.done | self.stop):
+            m.d.sync += known.eq(0)
         return m

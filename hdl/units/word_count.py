@@ -22,7 +22,7 @@ class WordCount(wiring.Component):
     """Divides the length of a row by the bytes of a word.
 
     Words of a power of two bytes and rows of one word take one cycle; other quotients 17, by
-    restoring division.
+    restoring division. Without other words, results are a function of the inputs, which must stay.
 
     Parameters
     ----------
@@ -60,24 +60,34 @@ class WordCount(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        if not any(width & (width - 1) for width in self.word_bytes.values()):
+            m.d.comb += self.done.eq(1)
+            with m.Switch(self.memory):
+                for memory, width in self.word_bytes.items():
+                    shift = width.bit_length() - 1
+                    with m.Case(memory.value):
+                        m.d.comb += [
+                            self.last_word.eq(self.last_byte >> shift),
+                            self.tail.eq(self.last_byte[:shift]),
+                        ]
+            return m
         divisor = Signal(11)
         steps = Signal(range(LENGTH_WIDTH + 1))
-        m.d.comb += self.done.eq(steps == 0)
-        if any(width & (width - 1) for width in self.word_bytes.values()):
-            partial = Signal(11)
-            fits = Signal()
-            rest = Signal(12)
-            m.d.comb += [
-                partial.eq(Cat(self.last_word[-1], self.tail)),
-                rest.eq(partial - divisor),
-                fits.eq(~rest[-1]),
+        partial = Signal(11)
+        fits = Signal()
+        rest = Signal(12)
+        m.d.comb += [
+            self.done.eq(steps == 0),
+            partial.eq(Cat(self.last_word[-1], self.tail)),
+            rest.eq(partial - divisor),
+            fits.eq(~rest[-1]),
+        ]
+        with m.If(~self.done):
+            m.d.sync += [
+                steps.eq(steps - 1),
+                self.tail.eq(Mux(fits, rest, partial)),
+                self.last_word.eq(Cat(fits, self.last_word[:-1])),
             ]
-            with m.If(~self.done):
-                m.d.sync += [
-                    steps.eq(steps - 1),
-                    self.tail.eq(Mux(fits, rest, partial)),
-                    self.last_word.eq(Cat(fits, self.last_word[:-1])),
-                ]
         with m.If(self.start):
             with m.Switch(self.memory):
                 for memory, width in self.word_bytes.items():

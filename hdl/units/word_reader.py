@@ -48,7 +48,7 @@ class WordReader(wiring.Component):
 
     Members
     -------
-    instruction : In(stream of transfer_layout(memories))
+    instruction : In(stream of transfer_layout(memories, fills=False))
         Taken with its last row.
     row : In(stream of STORE_ROW_LAYOUT)
         Taken with the request of its last slot.
@@ -67,7 +67,7 @@ class WordReader(wiring.Component):
         self.data_bytes = data_bytes
         self.read_latency = read_latency
         members: dict[str, Any] = {
-            "instruction": In(stream.Signature(transfer_layout(self.memories))),
+            "instruction": In(stream.Signature(transfer_layout(self.memories, fills=False))),
             "row": In(stream.Signature(STORE_ROW_LAYOUT)),
             "o": Out(stream.Signature(8 * data_bytes)),
             "accepted": Out(1),
@@ -165,11 +165,11 @@ class WordReader(wiring.Component):
 
         m.d.comb += quiet.eq(1)
         for number, width in enumerate(widths):
-            o, pop, idle = self._path(m, width, ends, tail)
+            o, chunk, pop, idle = self._path(m, width, ends, tail)
             with m.If(current == number):
                 m.d.comb += [
                     self.o.valid.eq(o.valid),
-                    self.o.payload.eq(o.payload.data),
+                    self.o.payload.eq(chunk),
                     o.ready.eq(self.o.ready),
                 ]
             with m.If(pop):
@@ -178,25 +178,25 @@ class WordReader(wiring.Component):
                 m.d.comb += quiet.eq(0)
         return m
 
-    def _path(self, m: Module, width: int, ends: Any, tail: Any) -> tuple[Any, Any, Any]:
-        """FIFO and gearbox of slots of ``width`` bytes: the stream of chunks, whether a slot leaves
-        the FIFO, and whether none is in the gearbox."""
-        fifo = StreamFIFO(gear_layout(width), WORDS_IN_FLIGHT)
+    def _path(self, m: Module, width: int, ends: Any, tail: Any) -> tuple[Any, Any, Any, Any]:
+        """FIFO and gearbox of slots of ``width`` bytes: the stream of chunks and its data, whether
+        a slot leaves the FIFO, and whether none is in the gearbox."""
+        has_gearbox = width != self.data_bytes
+        entry_shape = gear_layout(width) if has_gearbox else unsigned(8 * width)
+        fifo = StreamFIFO(entry_shape, WORDS_IN_FLIGHT)
         m.submodules[f"words_{width}"] = Once(fifo)
         entry = fifo.i.payload
-        m.d.comb += [
-            entry.count.eq(Mux(ends, tail + 1, width)),
-            entry.last.eq(ends),
-        ]
+        word = entry.data if has_gearbox else entry
         for number, shape in enumerate(self.memories):
             if shape.chunk_bytes == width:
                 response = getattr(self, f"response_{number}")
                 with m.If(response.valid):
-                    m.d.comb += [fifo.i.valid.eq(1), entry.data.eq(response.data)]
+                    m.d.comb += [fifo.i.valid.eq(1), word.eq(response.data)]
         pop = fifo.o.valid & fifo.o.ready
-        if width == self.data_bytes:
-            return fifo.o, pop, Const(1, 1)
+        if not has_gearbox:
+            return fifo.o, fifo.o.payload, pop, Const(1, 1)
+        m.d.comb += [entry.count.eq(Mux(ends, tail + 1, width)), entry.last.eq(ends)]
         gearbox = Gearbox(width, self.data_bytes)
         m.submodules[f"gearbox_{width}"] = Once(gearbox)
         connect(m, fifo.o, gearbox.i)
-        return gearbox.o, pop, gearbox.idle
+        return gearbox.o, gearbox.o.payload.data, pop, gearbox.idle

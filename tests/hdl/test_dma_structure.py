@@ -22,7 +22,7 @@ def split(data_width, max_burst_beats, requests):
         for address, size in requests:
             ctx.set(splitter.i.valid, 1)
             ctx.set(splitter.i.payload.address, address)
-            ctx.set(splitter.i.payload.bytes, size)
+            ctx.set(splitter.i.payload.last_byte, size - 1)
             assert ctx.get(splitter.i.ready)
             await ctx.tick()
             ctx.set(splitter.i.valid, 0)

@@ -33,6 +33,8 @@ CONFIGS = [
     config(8, 4, 32, vector_lanes=4),
     config(6, 9, 64, vector_lanes=3),
     config(8, 8, 64, vector_lanes=1, family="ecp5"),
+    config(4, 4, 32, max_burst_beats=16, read_outstanding=4, axi_address_width=16),
+    config(3, 8, 64, max_burst_beats=16, axi_address_width=17),
 ]
 FULL = [
     config(32, 32, 256, max_burst_beats=256),
@@ -57,7 +59,7 @@ def bench(item, simulator, count, faults):
 
 
 def name(item):
-    return f"{item.rows}x{item.cols}-{item.axi_width}-{item.family}"
+    return f"{item.rows}x{item.cols}-{item.axi_width}-{item.axi_address_width}-{item.family}"
 
 
 @pytest.mark.parametrize("item", CONFIGS, ids=name)
@@ -65,7 +67,7 @@ def test_on_icarus(item):
     bench(item, "icarus", 40, 4)
 
 
-@pytest.mark.parametrize("item", [CONFIGS[2], CONFIGS[4], CONFIGS[-1]], ids=name)
+@pytest.mark.parametrize("item", [CONFIGS[2], CONFIGS[4], *CONFIGS[-3:-1]], ids=name)
 def test_on_verilator(item):
     bench(item, "verilator", 60, 8)
 

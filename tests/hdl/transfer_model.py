@@ -33,14 +33,16 @@ class TransferModel:
         self.beats = set()
         self.beat_count = 0
         self.axi_bytes = config.axi_bytes
+        self.address_space = 1 << config.axi_address_width
 
     def row_words(self, memory, size):
         return max(1, -(-size // self.width[memory]))
 
     def _segment(self, i, offset):
         base, limit = self.segments[i["segment"]]
+        limit = min(limit, self.address_space)
         if i["bytes"] and not (0 <= offset and offset + i["bytes"] <= limit):
-            raise Fault(ErrorCode.SEGMENT_LIMIT, offset & WRAP)
+            raise Fault(ErrorCode.SEGMENT_LIMIT, offset % min(self.address_space, 1 << 32))
         first, last = base + offset, base + offset + i["bytes"] - 1
         if i["bytes"]:
             beats = range(first // self.axi_bytes, last // self.axi_bytes + 1)

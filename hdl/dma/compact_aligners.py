@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Aligners for narrow ports: one register of bytes, and a multiplexer for each byte."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.hdl import Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .lanes import at_least
+from .read_aligner import beat_layout, chunk_layout
+from .splitter import beats_width, read_burst_layout, write_burst_layout
+from .write_aligner import write_beat_layout
+
+__all__ = ["CompactReadAligner", "CompactWriteAligner"]
+
+
+def _window(m: Module, below: Value, above: Value, start: Value, lanes: int) -> Signal:
+    """``lanes`` bytes of ``below`` and then ``above`` from byte ``start`` on; 0 is ``lanes``."""
+    both = Cat(below, above)
+    window = Signal(8 * lanes)
+    with m.Switch(start):
+        for number in range(lanes):
+            with m.Case(number):
+                m.d.comb += window.eq(both[8 * (number or lanes) :][: 8 * lanes])
+    return window
+
+
+class CompactReadAligner(wiring.Component):
+    """Shifts the bytes of each request to lane 0, as `ReadAligner` does, with less.
+
+    A chunk is made of the beat that arrives and the bytes of the one before. It is a function of
+    the beat, without a register: latency 0 cycles. A request whose first byte is not in lane 0 and
+    that takes as many chunks as beats needs a cycle more, for its last chunk.
+
+    Parameters
+    ----------
+    data_bytes, max_burst_beats : int
+        As in `read_burst_layout`.
+
+    Members
+    -------
+    those of `ReadAligner`, without tags
+    """
+
+    def __init__(self, *, data_bytes: int, max_burst_beats: int) -> None:
+        self.data_bytes = data_bytes
+        self.max_burst_beats = max_burst_beats
+        super().__init__(
+            {
+                "burst": In(stream.Signature(read_burst_layout(data_bytes, max_burst_beats))),
+                "beat": In(stream.Signature(beat_layout(data_bytes))),
+                "o": Out(stream.Signature(chunk_layout(data_bytes))),
+                "burst_done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        burst, beat, chunk = self.burst.payload, self.beat.payload, self.o.payload
+        lanes = self.data_bytes
+        held = Signal(8 * lanes)
+        held_error = Signal()
+        started = Signal()  # `held` is a beat of this request.
+        flush = Signal()  # The last chunk is all in `held`.
+        beats_taken = Signal(beats_width(lanes, self.max_burst_beats))
+        aligned = Signal()
+        whole = Signal()
+        take = Signal()
+        burst_end = Signal()
+        request_end = Signal()
+        owes = Signal()
+        m.d.comb += [
+            aligned.eq(burst.shift == 0),
+            whole.eq(aligned | started),  # With this beat there is a chunk.
+            burst_end.eq(beats_taken == burst.beats),
+            request_end.eq(burst_end & burst.last),
+            owes.eq(request_end & ~aligned & ~burst.extra),
+            self.beat.ready.eq(self.burst.valid & ~flush & (~whole | self.o.ready)),
+            take.eq(self.beat.valid & self.beat.ready),
+            self.o.valid.eq(flush | (self.burst.valid & self.beat.valid & whole)),
+            chunk.data.eq(_window(m, held, beat.data, burst.shift, lanes)),
+            chunk.last.eq(flush | (request_end & ~owes)),
+            chunk.count.eq(Mux(chunk.last, burst.tail + 1, lanes)),
+            chunk.error.eq((started & ~aligned & held_error) | (~flush & beat.error)),
+            self.burst_done.eq((take & burst_end & ~owes) | (flush & self.o.ready)),
+            self.burst.ready.eq(self.burst_done),
+        ]
+        with m.If(take):
+            m.d.sync += [
+                beats_taken.eq(Mux(burst_end, 0, beats_taken + 1)),
+                held.eq(beat.data),
+                held_error.eq(beat.error),
+                started.eq(~request_end | owes),
+                flush.eq(owes),
+            ]
+        with m.Elif(self.o.ready & flush):
+            m.d.sync += [flush.eq(0), started.eq(0)]
+        return m
+
+
+class CompactWriteAligner(wiring.Component):
+    """Shifts the bytes of each request to the lanes of its address, as `WriteAligner` does, with
+    less.
+
+    A beat is made of the chunk that is there and the bytes of the one before, without a register:
+    latency 0 cycles, one beat a cycle.
+
+    Parameters
+    ----------
+    data_bytes, max_burst_beats : int
+        As in `write_burst_layout`.
+
+    Members
+    -------
+    those of `WriteAligner`
+    """
+
+    def __init__(self, *, data_bytes: int, max_burst_beats: int) -> None:
+        self.data_bytes = data_bytes
+        self.max_burst_beats = max_burst_beats
+        super().__init__(
+            {
+                "burst": In(stream.Signature(write_burst_layout(data_bytes, max_burst_beats))),
+                "data": In(stream.Signature(8 * data_bytes)),
+                "o": Out(stream.Signature(write_beat_layout(data_bytes))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        burst, beat = self.burst.payload, self.o.payload
+        lanes = self.data_bytes
+        previous = Signal(8 * lanes)
+        beats_made = Signal(beats_width(lanes, self.max_burst_beats))
+        burst_end = Signal()
+        first_beat = Signal()
+        last_beat = Signal()
+        spill = Signal()
+        make = Signal()
+        start = Signal.like(burst.shift)
+        to_end = ~at_least(burst.end_lane + 1, lanes)
+        m.d.comb += [
+            burst_end.eq(beats_made == burst.beats),
+            first_beat.eq(burst.first & (beats_made == 0)),
+            last_beat.eq(burst.last & burst_end),
+            spill.eq(last_beat & burst.extra),
+            start.eq(-burst.shift),
+            self.o.valid.eq(self.burst.valid & (spill | self.data.valid)),
+            make.eq(self.o.valid & self.o.ready),
+            self.data.ready.eq(self.burst.valid & ~spill & self.o.ready),
+            self.burst.ready.eq(make & burst_end),
+            beat.data.eq(_window(m, previous, self.data.payload, start, lanes)),
+            beat.strobe.eq(
+                Mux(first_beat, at_least(burst.shift, lanes), ~0) & Mux(last_beat, to_end, ~0)
+            ),
+            beat.last.eq(burst_end),
+        ]
+        with m.If(make):
+            m.d.sync += [
+                beats_made.eq(Mux(burst_end, 0, beats_made + 1)),
+                previous.eq(self.data.payload),
+            ]
+        return m

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bursts from a splitter to an AXI address channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Signal
+from amaranth.hdl import Value, unsigned
+from amaranth.lib import data
+from amaranth.utils import exact_log2
+
+from ..bus import AXI_BURST_INCR
+from ..once import Once
+from .fifo import StreamBuffer
+
+__all__ = ["issue_bursts"]
+
+
+def issue_bursts(
+    m: Module, splitter: Any, axi: Any, channel: str, *, room: Value, halt: Value, compact: bool
+) -> Signal:
+    """Connect a splitter's output and ``flush`` with an address channel.
+
+    Parameters
+    ----------
+    m : Module
+        Gets the address register, ``address``.
+    splitter : BurstSplitter
+        Its bursts are taken as they are issued.
+    axi : AXI4ReadSignature or AXI4WriteSignature
+        The port.
+    channel : str
+        ``"ar"`` or ``"aw"``.
+    room : Value
+        A burst can be issued; once high it stays so until one is.
+    halt : Value
+        Issue nothing more. What waits on the port is still issued.
+    compact : bool
+        Bursts go from the splitter straight to the port, without a register that cuts ``ready``.
+
+    Returns
+    -------
+    Signal
+        A burst is issued in this cycle.
+    """
+    burst = splitter.o.payload
+    issue = Signal()
+    go = Signal()
+    port = {name: getattr(axi, channel + name) for name in ("valid", "ready", "addr", "len")}
+    if compact:
+        waits = Signal()
+        m.d.comb += [
+            go.eq(room & (~halt | waits)),
+            splitter.flush.eq(halt & ~waits),
+            splitter.o.ready.eq(port["ready"] & go),
+            port["valid"].eq(splitter.o.valid & go),
+            port["addr"].eq(burst.address),
+            port["len"].eq(burst.beats),
+        ]
+        m.d.sync += waits.eq(port["valid"] & ~port["ready"])
+    else:
+        shape = data.StructLayout(
+            {"address": unsigned(len(burst.address)), "beats": unsigned(len(burst.beats))}
+        )
+        m.submodules.address = address = Once(StreamBuffer(shape))
+        m.d.comb += [
+            go.eq(room & ~halt),
+            splitter.flush.eq(halt),
+            splitter.o.ready.eq(address.i.ready & go),
+            address.i.valid.eq(splitter.o.valid & go),
+            address.i.payload.address.eq(burst.address),
+            address.i.payload.beats.eq(burst.beats),
+            port["valid"].eq(address.o.valid),
+            address.o.ready.eq(port["ready"]),
+            port["addr"].eq(address.o.payload.address),
+            port["len"].eq(address.o.payload.beats),
+        ]
+    m.d.comb += [
+        issue.eq(splitter.o.valid & splitter.o.ready),
+        getattr(axi, f"{channel}size").eq(exact_log2(splitter.data_bytes)),
+        getattr(axi, f"{channel}burst").eq(AXI_BURST_INCR),
+        getattr(axi, f"{channel}id").eq(0),
+    ]
+    return issue
