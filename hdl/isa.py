@@ -112,7 +112,7 @@ ERROR_DOCUMENTATION: dict[ErrorCode, tuple[str, str]] = {
     ),
     ErrorCode.SEGMENT_LIMIT: (
         "A DRAM access that starts before its segment or ends beyond its limit.",
-        "the address is the offset in the segment of the row that failed, modulo 2**32",
+        "the address is the row's offset in the segment, modulo 2**min(32, AXI_ADDRESS_WIDTH)",
     ),
     ErrorCode.READ_RESPONSE: (
         "The memory answered a LOAD's read burst with SLVERR or DECERR.",

@@ -161,10 +161,12 @@ class Machine:
         """The DRAM rows as a view ``[count_y, count_x, bytes]`` after all checks."""
         source = ErrorSource.LOAD if is_load else ErrorSource.STORE
         segment = self.segments.get(i["segment"], Segment(0, 0))
-        offset = access.segment_fault(segment.limit)
+        limit = min(segment.limit, 1 << self.config.axi_address_width)
+        offset = access.segment_fault(limit)
         word = access.range_fault(self.config)
-        if offset is not None and not access.is_range_first(self.config, segment.limit):
-            raise Fault(ErrorCode.SEGMENT_LIMIT, source, index, offset & 0xFFFF_FFFF)
+        if offset is not None and not access.is_range_first(self.config, limit):
+            shown = (1 << min(32, self.config.axi_address_width)) - 1
+            raise Fault(ErrorCode.SEGMENT_LIMIT, source, index, offset & shown)
         if word is not None:
             raise Fault(ErrorCode.MEMORY_RANGE, source, index, fault_address(access.memory, word))
         if not access.bytes:

@@ -26,8 +26,8 @@ BOARD = Board(
     single_port=True,
     config=Config(
         rows=4, cols=4, activation_depth=512, weight_depth=512, accumulator_depth=128,
-        axi_width=32, axi_address_width=16, max_burst_beats=16, read_outstanding=4, write_outstanding=4, queue_depth=4,
-        vector_lanes=0, family="ice40",
+        axi_width=32, axi_address_width=16, max_burst_beats=16, read_outstanding=2,
+        write_outstanding=2, queue_depth=4, vector_lanes=0, family="ice40",
     ),
     programmer="ice40_generic",
     notes=("The memory is two of the four SPRAMs.",),

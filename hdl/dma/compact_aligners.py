@@ -18,15 +18,21 @@ from .write_aligner import write_beat_layout
 __all__ = ["CompactReadAligner", "CompactWriteAligner"]
 
 
-def _window(m: Module, below: Value, above: Value, start: Value, lanes: int) -> Signal:
-    """``lanes`` bytes of ``below`` and then ``above`` from byte ``start`` on; 0 is ``lanes``."""
-    both = Cat(below, above)
-    window = Signal(8 * lanes)
-    with m.Switch(start):
-        for number in range(lanes):
-            with m.Case(number):
-                m.d.comb += window.eq(both[8 * (number or lanes) :][: 8 * lanes])
-    return window
+def _window(m: Module, below: Value, above: Value, start: Value, lanes: int) -> Value:
+    """``lanes`` bytes of ``below`` and then ``above`` from byte ``start`` on; 0 is ``lanes``.
+
+    A logarithmic shifter: each level leaves fewer bytes, so that its upper levels are narrow.
+    """
+    places = Signal.like(start)
+    m.d.comb += places.eq(start - 1)
+    value: Value = Cat(below, above)[8:]
+    for level in reversed(range(len(start))):
+        step = 8 << level
+        kept = len(value) - step
+        shifted = Signal(kept, name=f"shifted_{1 << level}")
+        m.d.comb += shifted.eq(Mux(places[level], value[step:], value[:kept]))
+        value = shifted
+    return value
 
 
 class CompactReadAligner(wiring.Component):
@@ -44,6 +50,8 @@ class CompactReadAligner(wiring.Component):
     Members
     -------
     those of `ReadAligner`, without tags
+    looks : Out(1)
+        A beat that is there belongs to ``burst``, taken or not.
     """
 
     def __init__(self, *, data_bytes: int, max_burst_beats: int) -> None:
@@ -55,6 +63,7 @@ class CompactReadAligner(wiring.Component):
                 "beat": In(stream.Signature(beat_layout(data_bytes))),
                 "o": Out(stream.Signature(chunk_layout(data_bytes))),
                 "burst_done": Out(1),
+                "looks": Out(1),
             }
         )
 
@@ -79,7 +88,8 @@ class CompactReadAligner(wiring.Component):
             burst_end.eq(beats_taken == burst.beats),
             request_end.eq(burst_end & burst.last),
             owes.eq(request_end & ~aligned & ~burst.extra),
-            self.beat.ready.eq(self.burst.valid & ~flush & (~whole | self.o.ready)),
+            self.looks.eq(self.burst.valid & ~flush),
+            self.beat.ready.eq(self.looks & (~whole | self.o.ready)),
             take.eq(self.beat.valid & self.beat.ready),
             self.o.valid.eq(flush | (self.burst.valid & self.beat.valid & whole)),
             chunk.data.eq(_window(m, held, beat.data, burst.shift, lanes)),
@@ -142,6 +152,10 @@ class CompactWriteAligner(wiring.Component):
         spill = Signal()
         make = Signal()
         start = Signal.like(burst.shift)
+        from_shift = at_least(burst.shift, lanes)
+        # Lanes without a strobe must stand still too: the next request's chunk may come.
+        shown = Signal(lanes)
+        window = Signal(8 * lanes)
         to_end = ~at_least(burst.end_lane + 1, lanes)
         m.d.comb += [
             burst_end.eq(beats_made == burst.beats),
@@ -153,10 +167,10 @@ class CompactWriteAligner(wiring.Component):
             make.eq(self.o.valid & self.o.ready),
             self.data.ready.eq(self.burst.valid & ~spill & self.o.ready),
             self.burst.ready.eq(make & burst_end),
-            beat.data.eq(_window(m, previous, self.data.payload, start, lanes)),
-            beat.strobe.eq(
-                Mux(first_beat, at_least(burst.shift, lanes), ~0) & Mux(last_beat, to_end, ~0)
-            ),
+            window.eq(_window(m, previous, self.data.payload, start, lanes)),
+            shown.eq(~Mux(spill, from_shift, 0)),
+            beat.data.eq(window & Cat(bit.replicate(8) for bit in shown)),
+            beat.strobe.eq(Mux(first_beat, from_shift, ~0) & Mux(last_beat, to_end, ~0)),
             beat.last.eq(burst_end),
         ]
         with m.If(make):

@@ -70,7 +70,8 @@ class Reader(wiring.Component):
     axi : Out(AXI4ReadSignature)
         Read ID 0.
     error : Out(burst_error_layout)
-        A beat came with an error response; its bytes still come out, marked.
+        A beat came with an error response; its bytes still come out, marked. A compact one says so
+        while they do.
     halt : In(1)
         Take no request and issue no burst; what is outstanding still comes out of ``data``,
         and the rest of a request cut short never does.
@@ -161,9 +162,12 @@ class Reader(wiring.Component):
         ]
         for name in entry.members:
             m.d.comb += bursts.i.payload.burst[name].eq(splitter.o.payload[name])
-        domain = m.d.comb if self.compact else m.d.sync
-        domain += [
-            self.error.valid.eq(self.axi.rvalid & self.axi.rready & self.axi.rresp[1]),
-            self.error.address.eq(bursts.o.payload.address << lane),
-        ]
+        bad = self.axi.rvalid & self.axi.rresp[1]
+        address_read = bursts.o.payload.address << lane
+        if self.compact:
+            m.d.comb += self.error.address.eq(address_read)
+            m.d.comb += self.error.valid.eq(bad & aligner.looks)
+        else:
+            m.d.sync += self.error.address.eq(address_read)
+            m.d.sync += self.error.valid.eq(bad & self.axi.rready)
         return m

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ..bus import AXI_BURST_INCR, AXI4LiteSignature, AXI4ReadSignature, AXI4WriteSignature
+from ..memory.axi_memory import AXI_DECERR
 from ..registers import ADDRESS_WIDTH
 from ..select import choose
 from .access import AccessSignature
@@ -107,6 +108,8 @@ class BusMaster(wiring.Component):
                 ("id", 0),
             ):
                 m.d.comb += getattr(port, f"{prefix}{name}").eq(value)
+        # Beyond the address space an access would reach what lies at the start.
+        beyond = Signal()
         words = self.data_width // 32
         lane = wanted.address[: exact_log2(words)]
         word_read = choose([read.rdata[32 * n :][:32] for n in range(words)], lane)
@@ -116,7 +119,10 @@ class BusMaster(wiring.Component):
             lite.wdata.eq(wanted.data),
             lite.wstrb.eq(wanted.strobe),
             write.wdata.eq(wanted.data.replicate(words)),
-            write.wstrb.eq(Cat(Mux(lane == n, wanted.strobe, 0) for n in range(words))),
+            beyond.eq(~wanted.registers & address[self.address_width :].any()),
+            write.wstrb.eq(
+                Cat(Mux((lane == n) & ~beyond, wanted.strobe, 0) for n in range(words))
+            ),
             write.wlast.eq(1),
             access.data.eq(Mux(wanted.registers, lite.rdata, word_read)),
         ]
@@ -126,5 +132,7 @@ class BusMaster(wiring.Component):
         write_response = Mux(wanted.registers, lite.bresp, write.bresp)
         m.d.comb += [
             access.done.eq(started & Mux(wanted.write, write_done, read_done)),
-            access.response.eq(Mux(wanted.write, write_response, read_response)),
+            access.response.eq(
+                Mux(beyond, AXI_DECERR, Mux(wanted.write, write_response, read_response))
+            ),
         ]

@@ -23,10 +23,6 @@ from .transfer import (
 
 __all__ = ["RowSequencer"]
 
-WORD_WIDTH = 18
-"""Bits, signed, of a word counted from the end of its memory."""
-
-
 class RowSequencer(wiring.Component):
     """Makes one row a cycle, with its address, from decoded instructions.
 
@@ -80,6 +76,10 @@ class RowSequencer(wiring.Component):
         self.memories = tuple(memories)
         self.technology = TECHNOLOGIES[family]
         self.compact = compact
+        # Words are counted from the end of their memory. What is longer than the deepest memory is
+        # known to pass it; the rest, with padding of up to 510 words, fits these bits.
+        self.number_width = max((shape.depth - 1).bit_length() for shape in self.memories)
+        self.place_width = max(self.number_width, 9) + 2
         super().__init__(
             {
                 "i": In(stream.Signature(setup_layout(address_width, memories))),
@@ -97,9 +97,11 @@ class RowSequencer(wiring.Component):
                     "valid": unsigned(1),
                     "row": row_layout(self.address_width, self.memories),
                     "outside": unsigned(1),
+                    "beyond": unsigned(1),
+                    "long": unsigned(1),
                     "padding": unsigned(8),
-                    "words": unsigned(WORD_WIDTH),
-                    "start": signed(WORD_WIDTH),
+                    "words": unsigned(self.place_width),
+                    "start": signed(self.place_width),
                 }
             ),
             name="stage",
@@ -135,8 +137,8 @@ class RowSequencer(wiring.Component):
         offset = Signal(offset_shape)
         group = Signal(offset_shape)
         far = Signal()
-        x_left = Signal(12)
-        y_left = Signal(12)
+        x = Signal(12)
+        y = Signal(12)
         first = Signal()
         first_x = Signal()
         last_x = Signal()
@@ -145,7 +147,6 @@ class RowSequencer(wiring.Component):
         setup: Any = payload
         # The offset of a row that ends at the limit.
         last_offset: Any = payload.limit + ~_signed(payload.last_byte)
-        m.d.comb += [last_x.eq(x_left == 0), last.eq(last_x & (y_left == 0))]
         if self.compact:
             m.d.comb += [load.eq(self.i.valid & ~valid), self.i.ready.eq(valid & advance & last)]
         else:
@@ -159,6 +160,10 @@ class RowSequencer(wiring.Component):
                 m.d.sync += [setup.eq(payload), furthest.eq(last_offset)]
             last_offset = furthest
 
+        m.d.comb += [
+            last_x.eq(setup.sync | (x == setup.count_x)),
+            last.eq(last_x & (setup.sync | (y == setup.count_y))),
+        ]
         following = self.technology.add_chosen(
             m,
             "following",
@@ -171,8 +176,8 @@ class RowSequencer(wiring.Component):
             m.d.sync += [
                 offset.eq(following),
                 far.eq(Mux(last_x, setup.far_y, setup.far_x)),
-                x_left.eq(Mux(last_x, setup.count_x, x_left - 1)),
-                y_left.eq(y_left - last_x),
+                x.eq(Mux(last_x, 0, x + 1)),
+                y.eq(y + last_x),
                 first.eq(0),
                 first_x.eq(last_x),
             ]
@@ -186,8 +191,8 @@ class RowSequencer(wiring.Component):
                 offset.eq(payload.offset),
                 group.eq(payload.offset),
                 far.eq(payload.far),
-                x_left.eq(payload.count_x),
-                y_left.eq(payload.count_y),
+                x.eq(0),
+                y.eq(0),
                 first.eq(1),
                 first_x.eq(1),
             ]
@@ -211,9 +216,11 @@ class RowSequencer(wiring.Component):
         values = [
             stage.valid.eq(valid),
             stage.outside.eq(outside),
+            stage.beyond.eq(first & transfer.word[self.number_width :].any()),
+            stage.long.eq(setup.last_word[self.number_width :].any()),
             stage.padding.eq(before),
-            stage.words.eq(setup.last_word + before + after + 1),
-            stage.start.eq(transfer.word + ~_signed(depth)),
+            stage.words.eq(transfer.last_word + before + after + 1),
+            stage.start.eq(transfer.word[: self.number_width] + ~_signed(depth)),
             row.address.eq(setup.base + offset),
             row.last_byte.eq(setup.last_byte),
             row.memory.eq(transfer.memory),
@@ -242,23 +249,27 @@ class RowSequencer(wiring.Component):
         self, m: Module, stage: Any, advance: Signal, failed: Signal, output_valid: Signal
     ) -> None:
         """Whether the row fails, and the output register."""
-        place = Signal(signed(WORD_WIDTH))
-        start = Signal(signed(WORD_WIDTH))
-        stop = Signal(signed(WORD_WIDTH))
+        place = Signal(signed(self.place_width))
+        start = Signal(signed(self.place_width))
+        stop = Signal(signed(self.place_width))
+        starts_outside = Signal()
         padding_outside = Signal()
         outside = Signal()
         error = Signal()
         m.d.comb += [
             start.eq(Mux(stage.row.first, stage.start, place)),
             stop.eq(start + stage.words),
-            padding_outside.eq((start >= 0) | (start + stage.padding >= 0)),
+            starts_outside.eq(stage.beyond | (start >= 0)),
+            padding_outside.eq(starts_outside | (start + stage.padding >= 0)),
             outside.eq(stage.outside & ~padding_outside),
-            error.eq(~stage.row.sync & (padding_outside | outside | (stop >= 0))),
+            error.eq(
+                ~stage.row.sync & (padding_outside | outside | stage.long | (stop >= 0))
+            ),
         ]
         row, output = stage.row, self.o.payload
-        kept = ("first", "last", "before", "after", "sync", "address")
+        kept = ["first", "last", "before", "after", "sync", "address"]
         if not self.compact:
-            kept += ("last_byte", "memory")
+            kept += ["last_byte", "memory"]
         with m.If(advance):
             m.d.sync += [output[name].eq(row[name]) for name in kept]
             m.d.sync += [
@@ -271,7 +282,7 @@ class RowSequencer(wiring.Component):
                 m.d.sync += [
                     failed.eq(1),
                     self.fault.outside.eq(outside),
-                    self.fault.start.eq(start >= 0),
+                    self.fault.start.eq(starts_outside),
                 ]
 
 

@@ -164,6 +164,7 @@ class StoreUnit(wiring.Component):
     ) -> None:
         """The instruction in front of the unit, to its end."""
         row, held = sequencer.o.payload, setup.o.payload.transfer
+        in_hand = Signal()
         walked = Signal()
         to_read = Signal(range(ahead + 1))  # Rows that the word reader has not finished.
         move = Signal()
@@ -179,7 +180,8 @@ class StoreUnit(wiring.Component):
             sequencer.o.ready.eq(move | row.sync),
             reader.row.valid.eq(to_read != 0),
             reader.row.payload.last.eq(walked & ~sequencer.o.valid & (to_read == 1)),
-            reader.instruction.valid.eq(setup.o.valid),
+            # Also after a stop: what was issued is completed.
+            reader.instruction.valid.eq(in_hand),
             finished.eq(walked & ~sequencer.o.valid & writer.idle & ~rejected & ~stop),
             refused.eq(sequencer.o.valid & row.error & writer.idle & ~rejected & ~stop),
             self.signal.eq(Mux(finished, held.signal, 0)),
@@ -194,7 +196,6 @@ class StoreUnit(wiring.Component):
         m.d.sync += to_read.eq(to_read + move - (reader.row.valid & reader.row.ready))
         with m.If(writer.error.valid & ~rejected):
             m.d.sync += [rejected.eq(1), bad_address.eq(writer.error.address)]
-        in_hand = Signal()
         m.d.sync += [
             in_hand.eq((in_hand | setup.taken) & ~finished),
             self.error.valid.eq((refused | rejected) & ~stop),

@@ -125,7 +125,7 @@ def setup_layout(address_width: int, memories: Sequence[MemoryShape]) -> data.St
     """A decoded instruction: ``transfer``; its loops (counts less one) and its segment; bytes and
     words of a row, less one, and whether rows have bytes (``fetch``); ``far`` if its first row, or
     one that is a stride away from a legal one, lies outside of the address space; ``sync`` for an
-    instruction that moves nothing."""
+    instruction that moves nothing, whatever its other fields say."""
     stride = signed(offset_width(address_width) - 1)
     return data.StructLayout(
         {

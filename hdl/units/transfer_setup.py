@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -95,12 +95,10 @@ class TransferSetup(wiring.Component):
             ),
             setup.sync.eq(is_sync),
             setup.fetch.eq(~is_sync & (biased | (fields.bytes != 0))),
-            setup.last_byte.eq(
-                fields.bytes if biased else Mux(fields.bytes == 0, 0, fields.bytes - 1)
-            ),
+            setup.last_byte.eq(fields.bytes if biased else fields.bytes - (fields.bytes != 0)),
             setup.last_word.eq(word_count.last_word),
-            setup.count_x.eq(Mux(is_sync, 0, fields.count_x)),
-            setup.count_y.eq(Mux(is_sync, 0, fields.count_y)),
+            setup.count_x.eq(fields.count_x),
+            setup.count_y.eq(fields.count_y),
             setup.base.eq(segments.base),
             setup.limit.eq(segments.limit),
             transfer.memory.eq(fields.memory),

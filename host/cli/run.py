@@ -50,8 +50,9 @@ TARGETS = ("reference", "simulator", "rtl", "cocotb")
 @baud_option
 @click.option("--latency", type=click.IntRange(min=1), default=30, show_default=True,
               help="Cycles of memory latency (rtl).")
-@click.option("--dram", "dram_megabytes", type=click.IntRange(min=1), default=1024,
-              show_default=True, help="Megabytes of DRAM the accelerator has.")
+@click.option("--dram", "dram_megabytes", type=click.IntRange(min=1),
+              help="Megabytes of DRAM the accelerator has.  "
+              "[default: 1024, or what its addresses reach]")
 @click.option("--per-layer", is_flag=True,
               help="Run each layer as a program of its own, to measure its cycles.")
 @click.option("--check/--no-check", "compare", default=True, show_default=True,
@@ -61,7 +62,8 @@ TARGETS = ("reference", "simulator", "rtl", "cocotb")
 def command(
     output: Output, model: Callable[[], LoadedModel], inputs: tuple[str, ...],
     expect: tuple[str, ...], seed: int, save: Path | None, target: str, baud: int,
-    latency: int, dram_megabytes: int, per_layer: bool, compare: bool, reference: Path | None,
+    latency: int, dram_megabytes: int | None, per_layer: bool, compare: bool,
+    reference: Path | None,
 ) -> dict[str, Any]:
     """Run MODEL (.tflite, .onnx, or a .weft file of `weft compile`).
 
@@ -87,7 +89,7 @@ def command(
         check_output(save, len(graph.outputs))
     values, sources = read_inputs(graph, inputs, seed)
     expected = read_expected(graph, expect) if expect else None
-    options = {"dram_bytes": dram_megabytes << 20}
+    options = {} if dram_megabytes is None else {"dram_bytes": dram_megabytes << 20}
     if target == "rtl":
         options["latency"] = latency
     device = None

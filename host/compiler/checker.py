@@ -117,7 +117,7 @@ def _instruction_findings(config: Config, program: Program, index: int) -> list[
     if need is None:
         return [*findings, Finding("segment", index, f"uses segment {i['segment']}, which the "
                                    "program does not describe", "describe it with its size")]
-    offset = access.segment_fault(need.bytes)
+    offset = access.segment_fault(min(need.bytes, 1 << config.axi_address_width))
     if offset is not None:
         findings.append(Finding("segment", index, f"a row of {access.bytes} bytes at offset "
                                 f"{offset} leaves segment {need.number} ({need.name}, "

@@ -20,6 +20,8 @@ from weft.sim.bench.streams import reset, start_clock
 
 PORTS = {Memory.ACTIVATION: "activation", Memory.ACCUMULATOR: "accumulator"}
 DRAM_BYTES = 3 << 14
+PAUSE = 30 + 12
+"""Most cycles from an instruction's last beat to the next one's first; memory takes 30."""
 
 
 class ReadPort:
@@ -289,6 +291,11 @@ def store(memory, **values):
     return Instruction(Opcode.STORE, {"memory": memory.value, "segment": 4, **values}, signal=1)
 
 
+def pauses(config, program):
+    """Cycles without a beat: a compact unit waits for an instruction's end before the next."""
+    return (len(program) - 1) * PAUSE if config.compact_transfers else 0
+
+
 async def measure(dut, program, beats, slack=0):
     """Cycles from the first beat to the last, against one a cycle."""
     test = await StoreBench(dut).start()
@@ -298,6 +305,7 @@ async def measure(dut, program, beats, slack=0):
     await test.finish()
     assert np.array_equal(test.dram, test.model.dram)
     written = test.memory.beat_cycles
+    slack += pauses(test.config, program)
     span = written[-1] - written[0] + 1
     dut._log.info("%d beats in %d cycles", beats, span)
     assert len(written) == beats

@@ -24,7 +24,7 @@ ILLEGAL = [
     ("max_reduction_depth", 131072, "from 1 to 131071"),
     ("axi_width", 48, "one of 32, 64, 128, 256"),
     ("axi_width", 128.0, "one of 32, 64, 128, 256"),
-    ("axi_address_width", 31, "from 32 to 64"),
+    ("axi_address_width", 15, "from 16 to 64"),
     ("max_burst_beats", 512, "from 1 to 256"),
     ("read_outstanding", 3, "the next power of two is 4"),
     ("write_outstanding", 0, "from 1 to 256"),

@@ -10,7 +10,7 @@ from weft.hdl.registers import REGISTERS
 from weft.sim.bench.runner import run_bench
 
 
-@pytest.mark.parametrize("address_width", [32, 40])
+@pytest.mark.parametrize("address_width", [16, 32, 40])
 def test_control_registers(simulator, address_width):
     config = Config.preset("tiny", axi_address_width=address_width)
     result = run_bench(

@@ -24,7 +24,7 @@ CONFIGS = {
     "1x1": dict(
         rows=1, cols=1, axi_width=32, activation_depth=64, weight_depth=32, accumulator_depth=16,
         max_burst_beats=1, read_outstanding=1, write_outstanding=1, queue_depth=2,
-        parameter_depth=16, requantize="onnx",
+        parameter_depth=16, requantize="onnx", axi_address_width=18,
     ),
     "2x3": dict(
         rows=2, cols=3, axi_width=64, activation_depth=32, weight_depth=64, accumulator_depth=32,
@@ -53,7 +53,7 @@ CONFIGS = {
     "16x4": dict(
         rows=16, cols=4, axi_width=64, activation_depth=64, weight_depth=128,
         accumulator_depth=64, max_burst_beats=8, read_outstanding=16, write_outstanding=4,
-        vector_lanes=2, parameter_depth=64, family="nexus",
+        axi_address_width=20, vector_lanes=2, parameter_depth=64, family="nexus",
     ),
     "4x16": dict(
         rows=4, cols=16, axi_width=32, activation_depth=128, weight_depth=32,
