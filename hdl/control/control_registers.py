@@ -207,10 +207,17 @@ class ControlRegisters(wiring.Component):
         return read_port.data, filled
 
     def _write_segments(self, m: Module, write_port: Any) -> None:
-        """Every write of a segment's register also goes to the tables."""
+        """Every write of a segment's register also goes to the tables; of a limit that is larger
+        than the address space, the size of that."""
         base = SEGMENT_BASE // 4
+        data = write_port.data
+        width = self.config.axi_address_width
+        if width < 32:
+            # A base has no bits up there.
+            beyond = data[width:].any()
+            data = Cat(Mux(beyond, 0, data[:width]), beyond)
         m.d.comb += [
-            self.segment_write.data.eq(write_port.data),
+            self.segment_write.data.eq(data),
             self.segment_write.number.eq(write_port.addr[2:5]),
         ]
         for place, part in enumerate(("base_low", "base_high", "limit")):

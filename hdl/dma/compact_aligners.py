@@ -49,7 +49,7 @@ class CompactReadAligner(wiring.Component):
 
     Members
     -------
-    those of `ReadAligner`, without tags
+    those of `ReadAligner`, without tags; ``error`` is only that of the beat that is there
     looks : Out(1)
         A beat that is there belongs to ``burst``, taken or not.
     """
@@ -72,7 +72,6 @@ class CompactReadAligner(wiring.Component):
         burst, beat, chunk = self.burst.payload, self.beat.payload, self.o.payload
         lanes = self.data_bytes
         held = Signal(8 * lanes)
-        held_error = Signal()
         started = Signal()  # `held` is a beat of this request.
         flush = Signal()  # The last chunk is all in `held`.
         beats_taken = Signal(beats_width(lanes, self.max_burst_beats))
@@ -95,7 +94,7 @@ class CompactReadAligner(wiring.Component):
             chunk.data.eq(_window(m, held, beat.data, burst.shift, lanes)),
             chunk.last.eq(flush | (request_end & ~owes)),
             chunk.count.eq(Mux(chunk.last, burst.tail + 1, lanes)),
-            chunk.error.eq((started & ~aligned & held_error) | (~flush & beat.error)),
+            chunk.error.eq(~flush & beat.error),
             self.burst_done.eq((take & burst_end & ~owes) | (flush & self.o.ready)),
             self.burst.ready.eq(self.burst_done),
         ]
@@ -103,7 +102,6 @@ class CompactReadAligner(wiring.Component):
             m.d.sync += [
                 beats_taken.eq(Mux(burst_end, 0, beats_taken + 1)),
                 held.eq(beat.data),
-                held_error.eq(beat.error),
                 started.eq(~request_end | owes),
                 flush.eq(owes),
             ]

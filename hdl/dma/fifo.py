@@ -12,7 +12,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-__all__ = ["StreamBuffer", "StreamFIFO"]
+__all__ = ["StreamBuffer", "StreamFIFO", "short_queue"]
 
 
 class StreamBuffer(wiring.Component):
@@ -144,3 +144,8 @@ class StreamFIFO(wiring.Component):
         with m.If(~valid | self.o.ready):
             m.d.sync += valid.eq(stored)
         return m
+
+
+def short_queue(shape: ShapeLike, depth: int) -> StreamBuffer | StreamFIFO:
+    """What holds ``depth`` entries with the least: two registers, or a memory."""
+    return StreamBuffer(shape) if depth <= 2 else StreamFIFO(shape, depth)

@@ -19,7 +19,7 @@ __all__ = ["issue_bursts"]
 
 def issue_bursts(
     m: Module, splitter: Any, axi: Any, channel: str, *, room: Value, halt: Value, compact: bool
-) -> Signal:
+) -> tuple[Signal, Signal]:
     """Connect a splitter's output and ``flush`` with an address channel.
 
     Parameters
@@ -41,15 +41,15 @@ def issue_bursts(
 
     Returns
     -------
-    Signal
-        A burst is issued in this cycle.
+    Signal, Signal
+        A burst is issued in this cycle; one was on the port in the cycle before and is still.
     """
     burst = splitter.o.payload
     issue = Signal()
     go = Signal()
+    waits = Signal()
     port = {name: getattr(axi, channel + name) for name in ("valid", "ready", "addr", "len")}
     if compact:
-        waits = Signal()
         m.d.comb += [
             go.eq(room & (~halt | waits)),
             splitter.flush.eq(halt & ~waits),
@@ -82,4 +82,4 @@ def issue_bursts(
         getattr(axi, f"{channel}burst").eq(AXI_BURST_INCR),
         getattr(axi, f"{channel}id").eq(0),
     ]
-    return issue
+    return issue, waits

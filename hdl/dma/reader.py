@@ -14,7 +14,8 @@ from amaranth.utils import exact_log2
 from ..bus import AXI4ReadSignature
 from ..once import Once
 from .compact_aligners import CompactReadAligner
-from .fifo import StreamFIFO
+from .compact_splitter import CompactSplitter
+from .fifo import StreamFIFO, short_queue
 from .issue import issue_bursts
 from .read_aligner import ReadAligner, chunk_layout
 from .splitter import BurstSplitter, read_burst_layout, request_layout
@@ -77,6 +78,9 @@ class Reader(wiring.Component):
         and the rest of a request cut short never does.
     idle : Out(1)
         No request in hand and no burst outstanding; chunks may still wait in ``data``.
+    waits : Out(1)
+        Of a compact one, whose requests must stand until they are taken: a burst is on the port,
+        and its request must not be withdrawn.
     """
 
     def __init__(
@@ -105,6 +109,7 @@ class Reader(wiring.Component):
                 "error": Out(burst_error_layout(address_width)),
                 "halt": In(1),
                 "idle": Out(1),
+                "waits": Out(1),
             }
         )
 
@@ -115,16 +120,20 @@ class Reader(wiring.Component):
         shape = {"data_bytes": data_bytes, "max_burst_beats": self.max_burst_beats}
         entry = read_burst_layout(**shape, tag_width=self.tag_width)
         address = unsigned(self.address_width - lane)
-        m.submodules.splitter = splitter = Once(
-            BurstSplitter(
-                address_width=self.address_width,
-                data_width=self.data_width,
-                max_burst_beats=self.max_burst_beats,
-                tag_width=self.tag_width,
+        widths = {
+            "address_width": self.address_width,
+            "data_width": self.data_width,
+            "max_burst_beats": self.max_burst_beats,
+        }
+        splitter: Any
+        if self.compact:
+            m.submodules.splitter = splitter = Once(CompactSplitter(**widths))
+        else:
+            m.submodules.splitter = splitter = Once(
+                BurstSplitter(**widths, tag_width=self.tag_width)
             )
-        )
         m.submodules.bursts = bursts = Once(
-            StreamFIFO(data.StructLayout({"burst": entry, "address": address}), self.outstanding)
+            short_queue(data.StructLayout({"burst": entry, "address": address}), self.outstanding)
         )
         aligner: Any
         if self.compact:
@@ -142,11 +151,12 @@ class Reader(wiring.Component):
         connect(m, wiring.flipped(self.request), splitter.i)
 
         in_flight = Signal(range(self.outstanding + 1))
-        issue = issue_bursts(
+        issue, waits = issue_bursts(
             m, splitter, self.axi, "ar",
             room=(in_flight != self.outstanding) & bursts.i.ready,
             halt=self.halt, compact=self.compact,
         )
+        m.d.comb += self.waits.eq(waits)
         m.d.sync += in_flight.eq(in_flight + issue - aligner.burst_done)
         m.d.comb += [
             bursts.i.valid.eq(issue),

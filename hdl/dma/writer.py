@@ -14,7 +14,8 @@ from amaranth.utils import exact_log2
 from ..bus import AXI4WriteSignature
 from ..once import Once
 from .compact_aligners import CompactWriteAligner
-from .fifo import StreamFIFO
+from .compact_splitter import CompactSplitter
+from .fifo import short_queue
 from .issue import issue_bursts
 from .reader import burst_error_layout
 from .splitter import BurstSplitter, request_layout, write_burst_layout
@@ -68,6 +69,9 @@ class Writer(wiring.Component):
         Take no request and issue no burst; bursts that were issued are completed.
     idle : Out(1)
         No request in hand and no burst outstanding.
+    waits : Out(1)
+        Of a compact one, whose requests must stand until they are taken: a burst is on the port,
+        and its request must not be withdrawn.
     """
 
     def __init__(
@@ -95,14 +99,17 @@ class Writer(wiring.Component):
                 "error": Out(burst_error_layout(address_width)),
                 "halt": In(1),
                 "idle": Out(1),
+                "waits": Out(1),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         data_bytes = self.data_width // 8
+        make_splitter = CompactSplitter if self.compact else BurstSplitter
+        splitter: Any
         m.submodules.splitter = splitter = Once(
-            BurstSplitter(
+            make_splitter(
                 address_width=self.address_width,
                 data_width=self.data_width,
                 max_burst_beats=self.max_burst_beats,
@@ -114,8 +121,8 @@ class Writer(wiring.Component):
         pending_shape = data.StructLayout(
             {"address": unsigned(self.address_width - lane), "last": unsigned(1)}
         )
-        m.submodules.bursts = bursts = Once(StreamFIFO(entry, self.outstanding))
-        m.submodules.pending = pending = Once(StreamFIFO(pending_shape, self.outstanding))
+        m.submodules.bursts = bursts = Once(short_queue(entry, self.outstanding))
+        m.submodules.pending = pending = Once(short_queue(pending_shape, self.outstanding))
         aligner: Any
         if self.compact:
             m.submodules.aligner = aligner = Once(CompactWriteAligner(**shape))
@@ -128,11 +135,12 @@ class Writer(wiring.Component):
         in_flight = Signal(range(self.outstanding + 1))
         answer = Signal()
         burst = splitter.o.payload
-        issue = issue_bursts(
+        issue, waits = issue_bursts(
             m, splitter, self.axi, "aw",
             room=(in_flight != self.outstanding) & bursts.i.ready & pending.i.ready,
             halt=self.halt, compact=self.compact,
         )
+        m.d.comb += self.waits.eq(waits)
         m.d.sync += in_flight.eq(in_flight + issue - answer)
         for name in entry.members:
             m.d.comb += bursts.i.payload[name].eq(burst[name])

@@ -167,7 +167,7 @@ class LoadUnit(wiring.Component):
         m.d.comb += [
             stop.eq(self.halt | stopped),
             setup.stop.eq(stop),
-            sequencer.stop.eq(stop),
+            sequencer.stop.eq(stop & ~reader.waits),
             reader.halt.eq(stop),
             writer.stop.eq(stop),
         ]
@@ -215,7 +215,7 @@ class LoadUnit(wiring.Component):
                 & (reader.request.ready | ~row.fetch)
             ),
             sequencer.o.ready.eq(go),
-            reader.request.valid.eq(go & row.fetch),
+            reader.request.valid.eq(sequencer.o.valid & rows.i.ready & row.fetch),
             reader.request.payload.address.eq(row.address),
             reader.request.payload.last_byte.eq(row.last_byte),
             rows.i.valid.eq(go),
@@ -268,7 +268,7 @@ class LoadUnit(wiring.Component):
         held = writer.instruction.payload
         # Those in the instruction FIFO and its output, and one in the setup.
         in_hand = Signal(range(2 if compact else INSTRUCTIONS_IN_FLIGHT + 4))
-        bad_burst = Signal()
+        corrupt = Signal()
         bad_address = Signal(self.config.axi_address_width)
         m.d.comb += [
             self.busy.eq(Mux(stop, ~reader.idle, in_hand != 0)),
@@ -281,35 +281,32 @@ class LoadUnit(wiring.Component):
                 | (self.axi.rvalid & self.axi.rready)
             ),
         ]
-        m.d.sync += [
-            in_hand.eq(in_hand + setup.taken - writer.finished),
-            self.error.valid.eq(writer.refused | writer.corrupt),
-        ]
-        with m.If(self.halt | writer.refused | writer.corrupt):
+        m.d.sync += in_hand.eq(in_hand + setup.taken - writer.finished)
+        with m.If(self.halt | writer.refused | corrupt):
             m.d.sync += stopped.eq(1)
-        with m.If(reader.error.valid & ~bad_burst):
-            m.d.sync += [bad_burst.eq(1), bad_address.eq(reader.error.address)]
 
-        corrupt = writer.corrupt
-        if compact:
-            # The instruction stands, also after an error: nothing of it is kept here.
-            corrupt = Signal()
-            m.d.sync += corrupt.eq(writer.corrupt)
-            m.d.comb += [
-                self.signal.eq(Mux(writer.finished, held.signal, 0)),
-                self.signal_index.eq(held.index),
-            ]
-        else:
-            signal = Signal.like(self.signal)
-            m.d.comb += self.signal.eq(Mux(stop, 0, signal))
-            m.d.sync += [
-                signal.eq(Mux(writer.finished, held.signal, 0)),
-                self.signal_index.eq(held.index),
-            ]
         code, address = report_fault(m, self.memories, sequencer.fault, held.memory, held.word)
-        domain = m.d.comb if compact else m.d.sync
-        domain += [
+        values = [
+            self.error.valid.eq(writer.refused | corrupt),
             self.error.index.eq(held.index),
             self.error.code.eq(Mux(corrupt, ErrorCode.READ_RESPONSE, code)),
             self.error.address.eq(Mux(corrupt, bad_address, address)),
+            self.signal_index.eq(held.index),
         ]
+        signal = Mux(writer.finished, held.signal, 0)
+        if compact:
+            # The instruction in front of the unit is the only one, and the beat that is there the
+            # first with an error: nothing has to be kept.
+            m.d.comb += [
+                corrupt.eq(reader.error.valid & ~stop),
+                bad_address.eq(reader.error.address),
+                self.signal.eq(signal),
+                *values,
+            ]
+        else:
+            bad_burst = Signal()
+            held_signal = Signal.like(self.signal)
+            m.d.comb += [corrupt.eq(writer.corrupt), self.signal.eq(Mux(stop, 0, held_signal))]
+            m.d.sync += [held_signal.eq(signal), *values]
+            with m.If(reader.error.valid & ~bad_burst):
+                m.d.sync += [bad_burst.eq(1), bad_address.eq(reader.error.address)]

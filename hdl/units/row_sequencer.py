@@ -219,7 +219,7 @@ class RowSequencer(wiring.Component):
             stage.beyond.eq(first & transfer.word[self.number_width :].any()),
             stage.long.eq(setup.last_word[self.number_width :].any()),
             stage.padding.eq(before),
-            stage.words.eq(transfer.last_word + before + after + 1),
+            stage.words.eq(transfer.last_word + after + 1),
             stage.start.eq(transfer.word[: self.number_width] + ~_signed(depth)),
             row.address.eq(setup.base + offset),
             row.last_byte.eq(setup.last_byte),
@@ -251,6 +251,7 @@ class RowSequencer(wiring.Component):
         """Whether the row fails, and the output register."""
         place = Signal(signed(self.place_width))
         start = Signal(signed(self.place_width))
+        body = Signal(signed(self.place_width))
         stop = Signal(signed(self.place_width))
         starts_outside = Signal()
         padding_outside = Signal()
@@ -258,9 +259,10 @@ class RowSequencer(wiring.Component):
         error = Signal()
         m.d.comb += [
             start.eq(Mux(stage.row.first, stage.start, place)),
-            stop.eq(start + stage.words),
+            body.eq(start + stage.padding),
+            stop.eq(body + stage.words),
             starts_outside.eq(stage.beyond | (start >= 0)),
-            padding_outside.eq(starts_outside | (start + stage.padding >= 0)),
+            padding_outside.eq(starts_outside | (body >= 0)),
             outside.eq(stage.outside & ~padding_outside),
             error.eq(
                 ~stage.row.sync & (padding_outside | outside | stage.long | (stop >= 0))

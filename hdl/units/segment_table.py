@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, unsigned
+from amaranth.hdl import Module, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,7 +23,8 @@ SEGMENT_WRITE_LAYOUT = data.StructLayout(
         "data": unsigned(32),
     }
 )
-"""A write into the tables: which part of segment ``number`` becomes ``data``, if any."""
+"""A write into the tables: which part of segment ``number`` becomes ``data``, if any; a limit is at
+most the size of the address space."""
 
 
 class SegmentTable(wiring.Component):
@@ -48,7 +49,6 @@ class SegmentTable(wiring.Component):
         Which.
     base : Out(address_width)
     limit : Out(limit_width)
-        At most the size of the address space, also if more was written.
         Those of segment ``number``, from the cycle after ``read`` to the next ``read``.
     """
 
@@ -66,16 +66,10 @@ class SegmentTable(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        written = self.write.data
-        limit = written
-        parts = [("base_low", self.base[:32], written)]
+        parts = [("base_low", self.base[:32]), ("limit", self.limit)]
         if self.address_width > 32:
-            parts.append(("base_high", self.base[32:], written))
-        if self.address_width < 32:
-            beyond = written[self.address_width :].any()
-            limit = Cat(Mux(beyond, 0, written[: self.address_width]), beyond)
-        parts.append(("limit", self.limit, limit))
-        for name, output, value in parts:
+            parts.append(("base_high", self.base[32:]))
+        for name, output in parts:
             storage = memory.Memory(
                 shape=len(output),
                 depth=SEGMENT_COUNT,
@@ -87,7 +81,7 @@ class SegmentTable(wiring.Component):
             m.d.comb += [
                 write.en.eq(self.write[name]),
                 write.addr.eq(self.write.number),
-                write.data.eq(value),
+                write.data.eq(self.write.data),
                 read.en.eq(self.read),
                 read.addr.eq(self.number),
                 output.eq(read.data),

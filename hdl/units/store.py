@@ -144,7 +144,7 @@ class StoreUnit(wiring.Component):
         m.d.comb += [
             stop.eq(self.halt | stopped),
             setup.stop.eq(stop),
-            sequencer.stop.eq(stop),
+            sequencer.stop.eq(stop & ~writer.waits),
             writer.halt.eq(stop),
         ]
         row = sequencer.o.payload
@@ -171,7 +171,6 @@ class StoreUnit(wiring.Component):
         finished = Signal()
         refused = Signal()
         rejected = Signal()
-        bad_address = Signal(self.config.axi_address_width)
         m.d.comb += [
             sequencer.i.valid.eq(setup.o.valid & ~walked),
             setup.done.eq(finished),
@@ -182,8 +181,9 @@ class StoreUnit(wiring.Component):
             reader.row.payload.last.eq(walked & ~sequencer.o.valid & (to_read == 1)),
             # Also after a stop: what was issued is completed.
             reader.instruction.valid.eq(in_hand),
-            finished.eq(walked & ~sequencer.o.valid & writer.idle & ~rejected & ~stop),
-            refused.eq(sequencer.o.valid & row.error & writer.idle & ~rejected & ~stop),
+            finished.eq(walked & ~sequencer.o.valid & writer.idle & ~stop),
+            refused.eq(sequencer.o.valid & row.error & writer.idle & ~stop),
+            rejected.eq(writer.error.valid & ~stop),
             self.signal.eq(Mux(finished, held.signal, 0)),
             self.signal_index.eq(held.index),
         ]
@@ -194,17 +194,13 @@ class StoreUnit(wiring.Component):
         with m.Elif(sequencer.i.valid & sequencer.i.ready):
             m.d.sync += walked.eq(1)
         m.d.sync += to_read.eq(to_read + move - (reader.row.valid & reader.row.ready))
-        with m.If(writer.error.valid & ~rejected):
-            m.d.sync += [rejected.eq(1), bad_address.eq(writer.error.address)]
-        m.d.sync += [
-            in_hand.eq((in_hand | setup.taken) & ~finished),
-            self.error.valid.eq((refused | rejected) & ~stop),
-        ]
+        m.d.sync += in_hand.eq((in_hand | setup.taken) & ~finished)
         code, address = report_fault(m, self.memories, sequencer.fault, held.memory, held.word)
         m.d.comb += [
+            self.error.valid.eq(refused | rejected),
             self.error.index.eq(held.index),
             self.error.code.eq(Mux(rejected, ErrorCode.WRITE_RESPONSE, code)),
-            self.error.address.eq(Mux(rejected, bad_address, address)),
+            self.error.address.eq(Mux(rejected, writer.error.address, address)),
         ]
         with m.If(self.halt | refused | rejected):
             m.d.sync += stopped.eq(1)

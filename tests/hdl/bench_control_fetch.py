@@ -203,7 +203,7 @@ async def first_address_three_cycles_after_start(dut):
 async def nothing_is_asked_without_room(dut):
     bench = Bench(dut, stalls=1.0, latency=2)
     await reset(dut)
-    await bench.start(0x10000, 100)
+    await bench.start(0x8000, 100)
     await cycles(dut, 50)
     assert not bench.memory.bursts and int(dut.idle.value) and not int(dut.done.value)
     bench.stalls = 0.0
@@ -233,6 +233,8 @@ async def bad_program_addresses(dut):
     cases += [(space() - 32, 2), (space() - 32 * 1000, 1001), (0x1004, 0)]
     if space() < 1 << 64:
         cases += [(space(), 1), (1 << 63, 1)]
+    if space() < 32 << 24:
+        cases += [(0, space() // 32 + 1), (64, (1 << 24) - 1), (32, space() // 32)]
     for address, length in cases:
         await reset(dut)
         bench.errors.clear()
@@ -253,7 +255,7 @@ async def bad_response(dut):
         bench.errors.clear()
         bench.words.clear()
         memory.bursts.clear()
-        address = 32 * random.randrange(1 << 20)
+        address = 32 * random.randrange(min(1 << 20, space() // 32 - 64))
         length = random.randrange(1, 30)
         bad = address + random.randrange(32 * length) // memory.bytes * memory.bytes
         memory.bad = {bad, bad + memory.bytes}

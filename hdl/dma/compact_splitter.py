@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Splits a byte range that stands still into AXI bursts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from .splitter import LAST_BYTE_WIDTH, PAGE_BYTES, burst_layout, request_layout
+
+__all__ = ["CompactSplitter"]
+
+
+class CompactSplitter(wiring.Component):
+    """Splits each request into the bursts that `BurstSplitter` makes, with less.
+
+    Bursts are a function of the request and of a count of those taken, without a register for
+    either: a request is taken with its last burst. Latency 0 cycles, one burst a cycle.
+
+    Parameters
+    ----------
+    address_width, data_width, max_burst_beats : int
+        As for `BurstSplitter`.
+
+    Members
+    -------
+    those of `BurstSplitter`, without tags
+    """
+
+    def __init__(self, *, address_width: int, data_width: int, max_burst_beats: int) -> None:
+        self.address_width = address_width
+        self.data_bytes = data_width // 8
+        self.max_burst_beats = max_burst_beats
+        self.block_bytes = min(max_burst_beats * self.data_bytes, PAGE_BYTES)
+        burst = burst_layout(address_width, self.data_bytes, max_burst_beats)
+        super().__init__(
+            {
+                "i": In(stream.Signature(request_layout(address_width))),
+                "o": Out(stream.Signature(burst)),
+                "flush": In(1),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        lane = exact_log2(self.data_bytes)
+        block = exact_log2(self.block_bytes)
+        request, burst = self.i.payload, self.o.payload
+        address, last_byte = request.address, request.last_byte
+        end = Signal(LAST_BYTE_WIDTH + 1)
+        taken = Signal(LAST_BYTE_WIDTH + 1 - block)
+        beat = Signal(block - lane)
+        stop_beat = Signal(block - lane)
+        m.d.comb += [
+            end.eq(address[:block] + last_byte),
+            beat.eq(Mux(burst.first, address[lane:block], 0)),
+            stop_beat.eq(Mux(burst.last, end[lane:block], ~Const(0, block - lane))),
+            self.o.valid.eq(self.i.valid & ~self.flush),
+            self.i.ready.eq(self.o.ready & burst.last),
+            self.idle.eq(~self.i.valid),
+            burst.address.eq(Cat(Const(0, lane), beat, (address[block:] + taken))),
+            burst.beats.eq(stop_beat - beat),
+            burst.first.eq(taken == 0),
+            burst.last.eq(taken == end[block:]),
+            burst.shift.eq(address[:lane]),
+            burst.end_lane.eq(end[:lane]),
+            burst.tail.eq(last_byte[:lane]),
+            # The carry into the bits above the lanes.
+            burst.extra.eq((end ^ address[:block] ^ last_byte)[lane]),
+        ]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += taken.eq(Mux(burst.last, 0, taken + 1))
+        return m
