@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -54,17 +55,20 @@ class CompactSplitter(wiring.Component):
         address, last_byte = request.address, request.last_byte
         end = Signal(LAST_BYTE_WIDTH + 1)
         taken = Signal(LAST_BYTE_WIDTH + 1 - block)
-        beat = Signal(block - lane)
-        stop_beat = Signal(block - lane)
+        beat: Value = Const(0, 0)
+        if block > lane:
+            beat = Signal(block - lane)
+            stop_beat = Mux(burst.last, end[lane:block], ~Const(0, block - lane))
+            m.d.comb += [
+                beat.eq(Mux(burst.first, address[lane:block], 0)),
+                burst.beats.eq(stop_beat - beat),
+            ]
         m.d.comb += [
             end.eq(address[:block] + last_byte),
-            beat.eq(Mux(burst.first, address[lane:block], 0)),
-            stop_beat.eq(Mux(burst.last, end[lane:block], ~Const(0, block - lane))),
             self.o.valid.eq(self.i.valid & ~self.flush),
             self.i.ready.eq(self.o.ready & burst.last),
             self.idle.eq(~self.i.valid),
             burst.address.eq(Cat(Const(0, lane), beat, (address[block:] + taken))),
-            burst.beats.eq(stop_beat - beat),
             burst.first.eq(taken == 0),
             burst.last.eq(taken == end[block:]),
             burst.shift.eq(address[:lane]),

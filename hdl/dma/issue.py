@@ -33,7 +33,7 @@ def issue_bursts(
     channel : str
         ``"ar"`` or ``"aw"``.
     room : Value
-        A burst can be issued; once high it stays so until one is.
+        A burst can be issued.
     halt : Value
         Issue nothing more. What waits on the port is still issued.
     compact : bool
@@ -42,7 +42,8 @@ def issue_bursts(
     Returns
     -------
     Signal, Signal
-        A burst is issued in this cycle; one was on the port in the cycle before and is still.
+        A burst is issued in this cycle, which does not wait for ``ready``: a memory may wait for
+        its data first. One was on the port in the cycle before and is still.
     """
     burst = splitter.o.payload
     issue = Signal()
@@ -51,10 +52,11 @@ def issue_bursts(
     port = {name: getattr(axi, channel + name) for name in ("valid", "ready", "addr", "len")}
     if compact:
         m.d.comb += [
-            go.eq(room & (~halt | waits)),
+            go.eq(room & ~halt & ~waits),
+            issue.eq(splitter.o.valid & go),
             splitter.flush.eq(halt & ~waits),
-            splitter.o.ready.eq(port["ready"] & go),
-            port["valid"].eq(splitter.o.valid & go),
+            splitter.o.ready.eq(port["ready"] & (go | waits)),
+            port["valid"].eq(splitter.o.valid & (go | waits)),
             port["addr"].eq(burst.address),
             port["len"].eq(burst.beats),
         ]
@@ -66,6 +68,7 @@ def issue_bursts(
         m.submodules.address = address = Once(StreamBuffer(shape))
         m.d.comb += [
             go.eq(room & ~halt),
+            issue.eq(splitter.o.valid & splitter.o.ready),
             splitter.flush.eq(halt),
             splitter.o.ready.eq(address.i.ready & go),
             address.i.valid.eq(splitter.o.valid & go),
@@ -77,7 +80,6 @@ def issue_bursts(
             port["len"].eq(address.o.payload.beats),
         ]
     m.d.comb += [
-        issue.eq(splitter.o.valid & splitter.o.ready),
         getattr(axi, f"{channel}size").eq(exact_log2(splitter.data_bytes)),
         getattr(axi, f"{channel}burst").eq(AXI_BURST_INCR),
         getattr(axi, f"{channel}id").eq(0),

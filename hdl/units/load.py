@@ -25,6 +25,7 @@ from .segment_table import SEGMENT_WRITE_LAYOUT
 from .transfer import (
     INSTRUCTIONS_IN_FLIGHT,
     MemoryShape,
+    announce,
     memory_width,
     report_fault,
     transfer_layout,
@@ -205,23 +206,23 @@ class LoadUnit(wiring.Component):
         connect(m, instructions.o, writer.instruction)
 
     def _distribute(self, m: Module, sequencer: Any, reader: Any, rows: Any) -> None:
-        """Each row goes to the reader and to the row FIFO in the same cycle."""
-        row = sequencer.o.payload
-        go = Signal()
+        """Each row goes to the reader and to the row FIFO."""
+        row, request = sequencer.o.payload, reader.request
         m.d.comb += [
-            go.eq(
-                sequencer.o.valid
-                & rows.i.ready
-                & (reader.request.ready | ~row.fetch)
-            ),
-            sequencer.o.ready.eq(go),
-            reader.request.valid.eq(sequencer.o.valid & rows.i.ready & row.fetch),
-            reader.request.payload.address.eq(row.address),
-            reader.request.payload.last_byte.eq(row.last_byte),
-            rows.i.valid.eq(go),
+            request.payload.address.eq(row.address),
+            request.payload.last_byte.eq(row.last_byte),
         ]
-        if not self.config.compact_transfers:
-            m.d.comb += reader.request.payload.tag.eq(row.memory)
+        if self.config.compact_transfers:
+            m.d.comb += rows.i.valid.eq(announce(m, sequencer.o, rows.i.ready, request))
+        else:
+            go = Signal()
+            m.d.comb += [
+                go.eq(sequencer.o.valid & rows.i.ready & (request.ready | ~row.fetch)),
+                sequencer.o.ready.eq(go),
+                request.valid.eq(go & row.fetch),
+                request.payload.tag.eq(row.memory),
+                rows.i.valid.eq(go),
+            ]
         for name in LOAD_ROW_LAYOUT.members:
             m.d.comb += rows.i.payload[name].eq(row[name])
 

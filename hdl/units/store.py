@@ -21,7 +21,13 @@ from ..memory.ports import ReadResponseSignature, int8_vector, int32_vector, req
 from ..once import Once
 from .row_sequencer import RowSequencer
 from .segment_table import SEGMENT_WRITE_LAYOUT
-from .transfer import INSTRUCTIONS_IN_FLIGHT, MemoryShape, report_fault, transfer_layout
+from .transfer import (
+    INSTRUCTIONS_IN_FLIGHT,
+    MemoryShape,
+    announce,
+    report_fault,
+    transfer_layout,
+)
 from .transfer_setup import TransferSetup
 from .word_reader import STORE_ROW_LAYOUT, WordReader
 
@@ -167,18 +173,18 @@ class StoreUnit(wiring.Component):
         in_hand = Signal()
         walked = Signal()
         to_read = Signal(range(ahead + 1))  # Rows that the word reader has not finished.
-        move = Signal()
         finished = Signal()
         refused = Signal()
         rejected = Signal()
+        # A row that fails stays, until those before it are complete.
+        room = (to_read != ahead) & ~row.error
+        more = announce(m, sequencer.o, room, writer.request)
         m.d.comb += [
             sequencer.i.valid.eq(setup.o.valid & ~walked),
             setup.done.eq(finished),
-            writer.request.valid.eq(sequencer.o.valid & row.fetch & (to_read != ahead)),
-            move.eq(writer.request.valid & writer.request.ready),
-            sequencer.o.ready.eq(move | row.sync),
             reader.row.valid.eq(to_read != 0),
-            reader.row.payload.last.eq(walked & ~sequencer.o.valid & (to_read == 1)),
+            # The last row may still be waiting for its last burst.
+            reader.row.payload.last.eq(walked & ~more & (to_read == 1)),
             # Also after a stop: what was issued is completed.
             reader.instruction.valid.eq(in_hand),
             finished.eq(walked & ~sequencer.o.valid & writer.idle & ~stop),
@@ -193,7 +199,9 @@ class StoreUnit(wiring.Component):
             m.d.sync += walked.eq(0)
         with m.Elif(sequencer.i.valid & sequencer.i.ready):
             m.d.sync += walked.eq(1)
-        m.d.sync += to_read.eq(to_read + move - (reader.row.valid & reader.row.ready))
+        m.d.sync += to_read.eq(
+            to_read + (more & row.fetch) - (reader.row.valid & reader.row.ready)
+        )
         m.d.sync += in_hand.eq((in_hand | setup.taken) & ~finished)
         code, address = report_fault(m, self.memories, sequencer.fault, held.memory, held.word)
         m.d.comb += [

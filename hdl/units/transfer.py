@@ -19,6 +19,7 @@ from ..isa import INDEX_WIDTH, ErrorCode, Memory
 __all__ = [
     "INSTRUCTIONS_IN_FLIGHT",
     "MemoryShape",
+    "announce",
     "depth_of",
     "fault_layout",
     "limit_width",
@@ -119,6 +120,43 @@ def report_fault(
         Mux(fault.outside, ErrorCode.SEGMENT_LIMIT, ErrorCode.MEMORY_RANGE),
         Mux(fault.outside, fault.offset, first | Cat(Const(0, 29), memory)),
     )
+
+
+def announce(m: Module, rows: Any, room: Value, request: Any) -> Signal:
+    """Give each of a compact unit's rows to its data side and to its reader or writer.
+
+    The data side hears of a row as soon as it is there, the other takes it with its last burst:
+    bursts that are in flight may have to end before that.
+
+    Parameters
+    ----------
+    m : Module
+    rows : stream of row_layout
+        From the row sequencer.
+    room : Value
+        The data side has room for a row.
+    request : stream of request_layout
+        To the reader or writer.
+
+    Returns
+    -------
+    Signal
+        The data side hears of the row in this cycle.
+    """
+    row = rows.payload
+    announced = Signal()
+    announces = Signal()
+    known = announced | room
+    m.d.comb += [
+        announces.eq(rows.valid & ~announced & room),
+        request.valid.eq(rows.valid & row.fetch & known),
+        rows.ready.eq(known & (request.ready | ~row.fetch)),
+    ]
+    with m.If(rows.ready):
+        m.d.sync += announced.eq(0)
+    with m.Elif(announces):
+        m.d.sync += announced.eq(1)
+    return announces
 
 
 def setup_layout(address_width: int, memories: Sequence[MemoryShape]) -> data.StructLayout:

@@ -22,7 +22,7 @@ def config(rows, cols, axi_width, **changes):
 
 
 CONFIGS = [
-    config(1, 1, 32),
+    config(1, 1, 32, max_burst_beats=1, read_outstanding=1),
     config(2, 3, 32, max_burst_beats=4),
     config(5, 7, 64, read_outstanding=2),
     config(8, 8, 64, max_burst_beats=1),
@@ -33,7 +33,7 @@ CONFIGS = [
     config(8, 4, 32, vector_lanes=4),
     config(6, 9, 64, vector_lanes=3),
     config(8, 8, 64, vector_lanes=1, family="ecp5"),
-    config(4, 4, 32, max_burst_beats=16, read_outstanding=4, axi_address_width=16),
+    config(4, 4, 32, max_burst_beats=16, read_outstanding=2, axi_address_width=16),
     config(3, 8, 64, max_burst_beats=16, axi_address_width=17),
 ]
 FULL = [

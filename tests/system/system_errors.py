@@ -21,7 +21,7 @@ from weft.hdl.isa import (
     Unit,
 )
 from weft.sim.accesses import matmul_access, memory_depth, transfer_access, word_bytes
-from weft.sim.machine import Fault
+from weft.sim.machine import Fault, Segment
 from weft.sim.random_programs import INPUT, OUTPUT, PARAMETERS, random_program
 
 LENGTH = 12
@@ -224,6 +224,32 @@ class ErrorCases:
                 yield self._with(f"{opcode.name} {shape} limit {limit}", fault, code)
             unused = Instruction(opcode, {"segment": 7, "bytes": 1})
             yield self._with(f"{opcode.name} without segment", unused, code)
+            yield from self._beyond_addresses(opcode)
+
+    def _beyond_addresses(self, opcode: Opcode) -> Iterator[Case]:
+        """Rows beyond the address space in a segment whose limit allows everything."""
+        space = 1 << self.config.axi_address_width
+        places = {"segment": 7, "memory": Memory.ACTIVATION.value}
+        for shape in (
+            {"offset": space - 1, "bytes": 2},
+            {"offset": space, "bytes": 1},
+            {"offset": 3 * space + 5, "bytes": 1},
+            {"bytes": 1, "count_y": 2, "stride_y": space},
+            {"bytes": 1, "count_x": 2, "stride_x": 2 * space + 1},
+            {"bytes": 1, "count_x": 2, "stride_x": -space - 5},
+        ):
+            if max(shape.values()) >= 1 << 31:
+                continue
+            instructions, contents = self._program()
+            case = self._case(
+                f"{opcode.name} {shape} beyond the address space",
+                [*instructions, Instruction(opcode, places | shape)], contents,
+            )
+            case.segments[7] = Segment(0, 0xFFFF_FFFF)
+            case.exact = False
+            case.predict()
+            assert case.error is not None and case.error.code is ErrorCode.SEGMENT_LIMIT, case.name
+            yield case
 
     def both(self) -> Iterator[Case]:
         """Transfers that leave memory and segment: what comes first row by row is reported."""

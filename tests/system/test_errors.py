@@ -55,7 +55,7 @@ def every_error(size, seed):
     return found
 
 
-@pytest.mark.parametrize("size", ["2x3", "4x4"])
+@pytest.mark.parametrize("size", ["1x1", "2x3", "4x4"])
 def test_every_error(size, record_property):
     seed = choose_seed()
     found = every_error(size, seed)
