@@ -275,6 +275,14 @@ class Config:
         return self.family == "ecp5" and (spare is None or spare >= needed)
 
     @property
+    def multiplying_word_count(self) -> bool:
+        """Whether LOAD divides the bytes of a row by those of a word with a multiplier, on a device
+        that has one beside all others."""
+        needed = LANE_MULTIPLIERS * self.lanes + 2 * ALIGNER_MULTIPLIERS + 1
+        spare = self.spare_multipliers
+        return self.family == "ecp5" and (spare is None or spare >= needed)
+
+    @property
     def compact_transfers(self) -> bool:
         """Whether LOAD and STORE are built small, and work on one instruction at a time: on the
         narrowest port, where what they could hide is short beside what they move."""

@@ -127,7 +127,10 @@ class LoadUnit(wiring.Component):
         config = self.config
         address_width = config.axi_address_width
         m.submodules.setup = setup = Once(
-            TransferSetup(opcode=Opcode.LOAD, address_width=address_width, memories=self.memories)
+            TransferSetup(
+                opcode=Opcode.LOAD, address_width=address_width, memories=self.memories,
+                multiply=config.multiplying_word_count,
+            )
         )
         compact = config.compact_transfers
         m.submodules.sequencer = sequencer = Once(

@@ -112,7 +112,10 @@ class StoreUnit(wiring.Component):
         config = self.config
         address_width = config.axi_address_width
         m.submodules.setup = setup = Once(
-            TransferSetup(opcode=Opcode.STORE, address_width=address_width, memories=self.memories)
+            TransferSetup(
+                opcode=Opcode.STORE, address_width=address_width, memories=self.memories,
+                multiply=config.multiplying_word_count,
+            )
         )
         compact = config.compact_transfers
         m.submodules.sequencer = sequencer = Once(

@@ -34,6 +34,8 @@ class TransferSetup(wiring.Component):
         Bits of a DRAM address.
     memories : Sequence[MemoryShape]
         The memories that the instruction can name.
+    multiply : bool
+        As for `WordCount`.
 
     Members
     -------
@@ -51,11 +53,13 @@ class TransferSetup(wiring.Component):
     """
 
     def __init__(
-        self, *, opcode: Opcode, address_width: int, memories: Sequence[MemoryShape]
+        self, *, opcode: Opcode, address_width: int, memories: Sequence[MemoryShape],
+        multiply: bool = False,
     ) -> None:
         self.opcode = opcode
         self.address_width = address_width
         self.memories = tuple(memories)
+        self.multiply = multiply
         super().__init__(
             {
                 "command": In(stream.Signature(COMMAND_LAYOUT)),
@@ -70,7 +74,9 @@ class TransferSetup(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.word_count = word_count = Once(
-            WordCount({shape.memory: shape.word_bytes for shape in self.memories})
+            WordCount(
+                {shape.memory: shape.word_bytes for shape in self.memories}, multiply=self.multiply
+            )
         )
         m.submodules.segments = segments = Once(SegmentTable(address_width=self.address_width))
         form = FORMATS[self.opcode]

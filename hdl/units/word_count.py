@@ -6,28 +6,44 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ..isa import Memory
 
-__all__ = ["WordCount"]
+__all__ = ["WordCount", "reciprocal"]
 
 LENGTH_WIDTH = 16
+
+
+def reciprocal(divisor: int, width: int) -> tuple[int, int]:
+    """``multiplier`` and ``places``, so that ``number * multiplier >> places`` is the quotient of
+    every ``number`` of ``width`` bits and ``divisor``."""
+    for places in range(width, width + divisor.bit_length() + 1):
+        multiplier = -(-(1 << places) // divisor)
+        if (multiplier * divisor - (1 << places)) * ((1 << width) - 1) < 1 << places:
+            return multiplier, places
+    raise AssertionError("a multiplier of one bit more than the number always suffices")
 
 
 class WordCount(wiring.Component):
     """Divides the length of a row by the bytes of a word.
 
     Words of a power of two bytes and rows of one word take one cycle; other quotients 17, by
-    restoring division. Without other words, results are a function of the inputs, which must stay.
+    restoring division. Without other words, and with a multiplier, results are a function of the
+    inputs, which must stay, and take one cycle.
+
+    With a multiplier the quotient is the upper part of a product with the rounded reciprocal
+    (Granlund and Montgomery, Division by invariant integers using multiplication, 1994).
 
     Parameters
     ----------
     word_bytes : Mapping[Memory, int]
         Bytes of a word of each memory, 1 to 1024.
+    multiply : bool
+        Divide by a multiplier of 18 bits.
 
     Members
     -------
@@ -45,8 +61,9 @@ class WordCount(wiring.Component):
         Bytes of the last word, less one.
     """
 
-    def __init__(self, word_bytes: Mapping[Memory, int]) -> None:
+    def __init__(self, word_bytes: Mapping[Memory, int], *, multiply: bool = False) -> None:
         self.word_bytes = dict(word_bytes)
+        self.multiply = multiply
         super().__init__(
             {
                 "start": In(1),
@@ -60,16 +77,8 @@ class WordCount(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        if not any(width & (width - 1) for width in self.word_bytes.values()):
-            m.d.comb += self.done.eq(1)
-            with m.Switch(self.memory):
-                for memory, width in self.word_bytes.items():
-                    shift = width.bit_length() - 1
-                    with m.Case(memory.value):
-                        m.d.comb += [
-                            self.last_word.eq(self.last_byte >> shift),
-                            self.tail.eq(self.last_byte[:shift]),
-                        ]
+        if self.multiply or not any(width & (width - 1) for width in self.word_bytes.values()):
+            self._at_once(m)
             return m
         divisor = Signal(11)
         steps = Signal(range(LENGTH_WIDTH + 1))
@@ -95,6 +104,32 @@ class WordCount(wiring.Component):
                         m.d.sync += divisor.eq(width)
                         self._begin(m, width, steps)
         return m
+
+    def _at_once(self, m: Module) -> None:
+        """Shift by the power of two in the width, multiply by the reciprocal of the rest."""
+        m.d.comb += self.done.eq(1)
+        factor = Signal(18)
+        number = Signal(LENGTH_WIDTH)
+        product = Signal(LENGTH_WIDTH + 18)
+        if any(width & (width - 1) for width in self.word_bytes.values()):
+            m.d.sync += product.eq(number * factor)
+        with m.Switch(self.memory):
+            for memory, width in self.word_bytes.items():
+                shift = (width & -width).bit_length() - 1
+                odd = width >> shift
+                shifted = self.last_byte >> shift
+                with m.Case(memory.value):
+                    quotient, rest = shifted, Const(0, 0)
+                    if odd > 1:
+                        multiplier, places = reciprocal(odd, LENGTH_WIDTH - shift)
+                        m.d.comb += [factor.eq(multiplier), number.eq(shifted)]
+                        quotient = (product >> places)[:LENGTH_WIDTH]
+                        low = bits_for(odd - 1)
+                        rest = (shifted[:low] - quotient[:low] * odd)[:low]
+                    m.d.comb += [
+                        self.last_word.eq(quotient),
+                        self.tail.eq(Cat(self.last_byte[:shift], rest)),
+                    ]
 
     def _begin(self, m: Module, width: int, steps: Signal) -> None:
         shift = width.bit_length() - 1

@@ -7,7 +7,7 @@ from amaranth.sim import Simulator
 from weft.hdl.dma.fifo import StreamFIFO
 from weft.hdl.dma.splitter import BurstSplitter
 from weft.hdl.isa import Memory
-from weft.hdl.units.word_count import WordCount
+from weft.hdl.units.word_count import WordCount, reciprocal
 
 
 def split(data_width, max_burst_beats, requests):
@@ -65,9 +65,22 @@ def test_bursts_cover_the_request_and_no_more(data_width, max_burst_beats):
             assert start // block == (start + count * beat - 1) // block
 
 
-@pytest.mark.parametrize("width", [1, 3, 4, 7, 16, 28, 255, 1020, 1024])
-def test_word_count_divides(width):
-    count = WordCount({Memory.ACTIVATION: width, Memory.WEIGHT: 5})
+def test_reciprocals_divide():
+    for width in (1, 8, 16):
+        for divisor in (3, 5, 7, 43, 255, 511, 1023):
+            multiplier, places = reciprocal(divisor, width)
+            assert multiplier < 1 << 18
+            largest = (1 << width) - 1
+            for quotient in range(largest // divisor + 1):
+                for number in (quotient * divisor, quotient * divisor + divisor - 1):
+                    if number <= largest:
+                        assert number * multiplier >> places == quotient
+
+
+@pytest.mark.parametrize("multiply", [False, True])
+@pytest.mark.parametrize("width", [1, 3, 4, 7, 12, 16, 28, 255, 1020, 1024])
+def test_word_count_divides(width, multiply):
+    count = WordCount({Memory.ACTIVATION: width, Memory.WEIGHT: 5}, multiply=multiply)
     lasts = [0, 1, width - 1, width, width + 1, 2 * width - 1, 12345, 65534, 65535]
 
     async def bench(ctx):
@@ -83,7 +96,7 @@ def test_word_count_divides(width):
             while not ctx.get(count.done):
                 await ctx.tick()
                 spent += 1
-            easy = width & (width - 1) == 0 or last < width
+            easy = multiply or width & (width - 1) == 0 or last < width
             assert spent == (1 if easy else 17)
             assert (ctx.get(count.last_word), ctx.get(count.tail)) == divmod(last, width)
 
