@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Area of an accelerator on ECP5, in total and by component, and its frequency after routing.
+"""Area of an accelerator on ECP5 or iCE40, in total and by component, and on ECP5 its frequency
+after routing.
 
 The total is synthesized flat, as it would be used; the components one by one with the hierarchy
 kept, so their sum is a little more than the total. LUTs are counted as LUT4 + 2 CCU2C (a CCU2C is
-two LUTs and their carry chain). Distributed memory is shown beside it: a TRELLIS_DPR16X4 is four
-LUTs used as memory and half of the slice that writes them.
+two LUTs and their carry chain), on iCE40 as SB_LUT4, whose carry is in the same cell. Distributed
+memory is shown beside it: a TRELLIS_DPR16X4 is four LUTs used as memory and half of the slice that
+writes them.
 
     python scripts/bench_area.py --preset small              # both tables
+    python scripts/bench_area.py --board icebreaker          # of a board's configuration
     python scripts/bench_area.py --preset small --route 1 2 3  # and the frequency, by seed
 """
 
@@ -24,17 +27,31 @@ from pathlib import Path
 from typing import Any
 
 import weft
+from weft.boards.registry import board_named
 from weft.generators.generate import generate
 
 COLUMNS = {
-    "LUT4": "LUT4",
-    "CCU2C": "CCU2C",
-    "TRELLIS_FF": "FF",
-    "TRELLIS_DPR16X4": "DPR16X4",
-    "DP16KD": "DP16KD",
-    "MULT18X18D": "MULT18X18D",
+    "ecp5": {
+        "LUT4": "LUT4",
+        "CCU2C": "CCU2C",
+        "TRELLIS_FF": "FF",
+        "TRELLIS_DPR16X4": "DPR16X4",
+        "DP16KD": "DP16KD",
+        "MULT18X18D": "MULT18X18D",
+    },
+    "ice40": {
+        "SB_LUT4": "LUT4",
+        "SB_DFF": "FF",
+        "SB_RAM40_4K": "EBR",
+        "SB_MAC16": "DSP",
+        "SB_SPRAM256KA": "SPRAM",
+    },
 }
-"""Cells that are counted, and the heads of their columns."""
+"""Cells that are counted for a family, and the heads of their columns; a kind also counts those
+whose names begin with it."""
+
+SYNTHESIS = {"ecp5": "synth_ecp5 -nowidelut", "ice40": "synth_ice40 -device u -dsp -spram"}
+"""The command that maps to a family."""
 
 TOPS = {"accelerator": "weft_accelerator", "array": "weft_array"}
 
@@ -55,14 +72,16 @@ def run_yosys(commands: list[str]) -> None:
         sys.exit(f"Yosys failed:\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}")
 
 
-def synthesize(verilog: Path, top: str, directory: Path, *, flat: bool) -> dict[str, Any]:
+def synthesize(
+    verilog: Path, top: str, directory: Path, family: str, *, flat: bool
+) -> dict[str, Any]:
     """The statistics of every module after synthesis; the flat netlist stays as ``flat.json``."""
     figures = directory / "figures.json"
     options = "" if flat else "-noflatten"
     run_yosys(
         [
             f"read_verilog {verilog}",
-            f"synth_ecp5 -top {top} -nowidelut {options}",
+            f"{SYNTHESIS[family]} -top {top} {options}",
             f"tee -q -o {figures} stat -json",
             f"write_json {directory / 'flat.json'}" if flat else "log",
         ]
@@ -73,7 +92,8 @@ def synthesize(verilog: Path, top: str, directory: Path, *, flat: bool) -> dict[
 class Hierarchy:
     """Cells by instance: every instance's own, and those below it."""
 
-    def __init__(self, modules: dict[str, Any], top: str) -> None:
+    def __init__(self, modules: dict[str, Any], top: str, family: str) -> None:
+        self.kinds = COLUMNS[family]
         self.cells = {
             name.lstrip("\\"): module["num_cells_by_type"] for name, module in modules.items()
         }
@@ -90,7 +110,10 @@ class Hierarchy:
 
     def own(self, module: str) -> Counter[str]:
         """Cells of ``module`` outside of its sub-modules."""
-        return Counter({kind: self.cells[module].get(kind, 0) for kind in COLUMNS})
+        cells = self.cells[module].items()
+        return Counter(
+            {kind: sum(n for name, n in cells if name.startswith(kind)) for kind in self.kinds}
+        )
 
     def total(self, module: str) -> Counter[str]:
         """Cells of ``module`` and everything below."""
@@ -104,13 +127,13 @@ class Hierarchy:
 
 
 def luts(cells: Counter[str]) -> int:
-    """LUT4 + 2 CCU2C."""
-    return cells["LUT4"] + 2 * cells["CCU2C"]
+    """LUT4 + 2 CCU2C, or SB_LUT4."""
+    return cells["LUT4"] + 2 * cells["CCU2C"] + cells["SB_LUT4"]
 
 
 def print_row(name: str, cells: Counter[str]) -> None:
     """One line of the table."""
-    print(f"{name:56}{luts(cells):7}" + "".join(f"{cells[kind]:11}" for kind in COLUMNS))
+    print(f"{name:56}{luts(cells):7}" + "".join(f"{count:11}" for count in cells.values()))
 
 
 def print_tree(tree: Hierarchy, module: str, depth: int, threshold: int, level: int = 0) -> None:
@@ -240,6 +263,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--preset", default="small", help="configuration to start from")
+    parser.add_argument("--board", help="configuration of a board to start from instead")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="changes to it")
     parser.add_argument("--top", choices=TOPS, default="accelerator")
     parser.add_argument("--verilog", type=Path, help="a weft_accelerator.v made before")
@@ -256,7 +280,13 @@ def main() -> int:
     options = parser.parse_args()
     changes = dict(item.split("=", 1) for item in options.set)
     values: dict[str, Any] = {k: int(v) if v.isdigit() else v for k, v in changes.items()}
-    config = weft.Config.preset(options.preset, **values)
+    if options.board:
+        config = board_named(options.board).config.replace(**values)
+    else:
+        config = weft.Config.preset(options.preset, **values)
+    family = "ice40" if config.family == "ice40" else "ecp5"
+    if options.route and family != "ecp5":
+        parser.error("--route is for ECP5 only")
     directory = options.directory or Path(tempfile.mkdtemp(prefix="weft_area_"))
     directory.mkdir(parents=True, exist_ok=True)
     top = TOPS[options.top]
@@ -264,14 +294,15 @@ def main() -> int:
     if verilog is None:
         generate(config, options.top, directory)
         verilog = directory / f"{top}.v"
-    heads = "".join(f"{head:>11}" for head in COLUMNS.values())
+    heads = "".join(f"{head:>11}" for head in COLUMNS[family].values())
     print(f"{'component':56}{'LUT':>7}{heads}")
     if options.tree:
-        tree = Hierarchy(synthesize(verilog, top, directory, flat=False), top)
+        tree = Hierarchy(synthesize(verilog, top, directory, family, flat=False), top, family)
         print_row(f"{top}, sum of components", tree.total(top))
         print_tree(tree, top, options.depth, options.threshold)
     if options.total or options.route:
-        whole = Hierarchy(synthesize(verilog, top, directory, flat=True), top).total(top)
+        modules = synthesize(verilog, top, directory, family, flat=True)
+        whole = Hierarchy(modules, top, family).total(top)
         print_row(f"{top}, flat", whole)
         macs = config.rows * config.cols
         print(f"{luts(whole) / macs:.1f} LUT/MAC")

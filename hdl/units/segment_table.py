@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, unsigned
+from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -31,7 +31,9 @@ class SegmentTable(wiring.Component):
     """Base and limit of every segment, in memory.
 
     A unit looks at one segment at a time, so a copy in memory for each unit takes the place of
-    eight pairs of registers and a multiplexer as wide as an address.
+    eight pairs of registers and a multiplexer as wide as an address. Below 32 bits of address only
+    the limit that is all of the address space has a bit more than a base; that bit is in
+    flip-flops, since block RAM for it would stay all but empty.
 
     Parameters
     ----------
@@ -66,7 +68,17 @@ class SegmentTable(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        parts = [("base_low", self.base[:32]), ("limit", self.limit)]
+        parts = [("base_low", self.base[:32]), ("limit", self.limit[: self.address_width])]
+        if self.address_width < 32:
+            whole = Signal(SEGMENT_COUNT, reset_less=True)
+            is_whole = Signal(reset_less=True)
+            with m.If(self.write.limit):
+                m.d.sync += whole.bit_select(self.write.number, 1).eq(
+                    self.write.data[self.address_width]
+                )
+            with m.If(self.read):
+                m.d.sync += is_whole.eq(whole.bit_select(self.number, 1))
+            m.d.comb += self.limit[-1].eq(is_whole)
         if self.address_width > 32:
             parts.append(("base_high", self.base[32:]))
         for name, output in parts:
