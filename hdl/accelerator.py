@@ -107,7 +107,7 @@ class Accelerator(wiring.Component):
             max_burst_beats=config.max_burst_beats,
             queue_depth=config.queue_depth,
         )
-        arbiter = ReadArbiter(**widths)
+        arbiter = ReadArbiter(**widths, compact=config.compact_transfers)
         activation = ActivationScratchpad(
             rows=config.rows, depth=config.activation_depth, lanes=config.lanes
         )

@@ -106,7 +106,8 @@ class Config:
     read_outstanding : int
         Read bursts in flight. Power of two.
     write_outstanding : int
-        Write bursts in flight. Power of two.
+        Write bursts in flight. Power of two. With at most four of either on a port of 32 bits LOAD
+        and STORE are less than half as large, and each works on one instruction at a time.
     queue_depth : int
         Instructions each unit's queue holds. Power of two.
     vector_lanes : int
@@ -284,9 +285,9 @@ class Config:
 
     @property
     def compact_transfers(self) -> bool:
-        """Whether LOAD and STORE are built small, and work on one instruction at a time: on the
-        narrowest port, where what they could hide is short beside what they move."""
-        return self.axi_bytes <= 4
+        """Whether LOAD and STORE are built small, and work on one instruction at a time: on a port
+        of 32 bits with at most four bursts in flight, where there is little to gain from more."""
+        return self.axi_bytes <= 4 and max(self.read_outstanding, self.write_outstanding) <= 4
 
     @property
     def accumulator_slots(self) -> int:

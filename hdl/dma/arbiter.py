@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -23,7 +23,8 @@ class ReadArbiter(wiring.Component):
     Addresses of ``fetch`` go first; an address once offered to the port stays. Read data go to
     the manager that their ID names: 1 is ``fetch``, 0 is ``load``. A manager must take the data
     it asked for without waiting for the other, or both stop. Addresses pass in the same cycle, data
-    through a register stage: full throughput, latency 1 cycle.
+    through a register stage: full throughput, latency 1 cycle. In a compact one data pass in the
+    same cycle too.
 
     Parameters
     ----------
@@ -31,6 +32,8 @@ class ReadArbiter(wiring.Component):
         Bits of an address.
     data_width : int
         Bits of a beat.
+    compact : bool
+        See above.
 
     Members
     -------
@@ -41,9 +44,12 @@ class ReadArbiter(wiring.Component):
         No beat waits to be delivered.
     """
 
-    def __init__(self, *, address_width: int, data_width: int) -> None:
+    def __init__(
+        self, *, address_width: int, data_width: int, compact: bool = False
+    ) -> None:
         self.address_width = address_width
         self.data_width = data_width
+        self.compact = compact
         signature = AXI4ReadSignature(address_width=address_width, data_width=data_width)
         super().__init__(
             {
@@ -58,11 +64,6 @@ class ReadArbiter(wiring.Component):
         m = Module()
         shared = ("addr", "len", "size", "burst")
         beat_names = {"id": 1, "data": self.data_width, "resp": 2, "last": 1}
-        m.submodules.beats = beats = Once(
-            StreamFIFO(
-                data.StructLayout({name: unsigned(width) for name, width in beat_names.items()}), 4
-            )
-        )
         # An address that waits keeps its place, also if a more urgent one comes.
         waits, was_fetch, choose_fetch = Signal(), Signal(), Signal()
         m.d.comb += [
@@ -84,17 +85,35 @@ class ReadArbiter(wiring.Component):
                     getattr(self.load, f"ar{name}"),
                 )
             )
-        to_fetch = beats.o.payload.id == 1
+        layout = data.StructLayout({name: unsigned(width) for name, width in beat_names.items()})
+        beat = Signal(layout)
+        valid, ready, to_fetch = Signal(), Signal(), Signal()
+        arrives = Cat(getattr(self.axi, f"r{name}") for name in beat_names)
+        if self.compact:
+            m.d.comb += [
+                beat.eq(arrives),
+                valid.eq(self.axi.rvalid),
+                self.axi.rready.eq(ready),
+                self.idle.eq(1),
+            ]
+        else:
+            m.submodules.beats = beats = Once(StreamFIFO(layout, 4))
+            m.d.comb += [
+                beats.i.payload.eq(arrives),
+                beats.i.valid.eq(self.axi.rvalid),
+                self.axi.rready.eq(beats.i.ready),
+                beat.eq(beats.o.payload),
+                valid.eq(beats.o.valid),
+                beats.o.ready.eq(ready),
+                self.idle.eq(beats.empty),
+            ]
         m.d.comb += [
-            beats.i.valid.eq(self.axi.rvalid),
-            self.axi.rready.eq(beats.i.ready),
-            self.fetch.rvalid.eq(beats.o.valid & to_fetch),
-            self.load.rvalid.eq(beats.o.valid & ~to_fetch),
-            beats.o.ready.eq(Mux(to_fetch, self.fetch.rready, self.load.rready)),
-            self.idle.eq(beats.empty),
+            to_fetch.eq(beat.id == 1),
+            self.fetch.rvalid.eq(valid & to_fetch),
+            self.load.rvalid.eq(valid & ~to_fetch),
+            ready.eq(Mux(to_fetch, self.fetch.rready, self.load.rready)),
         ]
         for name in beat_names:
-            m.d.comb += beats.i.payload[name].eq(getattr(self.axi, f"r{name}"))
             for manager in (self.fetch, self.load):
-                m.d.comb += getattr(manager, f"r{name}").eq(beats.o.payload[name])
+                m.d.comb += getattr(manager, f"r{name}").eq(beat[name])
         return m

@@ -207,8 +207,11 @@ class _Model:
             begin = max(start + timing.load // 2 + timing.latency, self.data_free[0])
             duration = max(work.beats + fetched, work.words, int(work.steps * self.burst_cycles))
             self.data_free[0] = begin + duration
+            finish = begin + duration + timing.load // 2
             self.free[0] = max(start + work.steps, self.data_free[0] - duration - timing.latency)
-            return begin + duration + timing.load // 2
+            if self.config.compact_transfers:
+                self.free[0] = finish
+            return finish
         if work.unit == 1 and work.steps:
             rows = self.config.rows
             ready = max(start + timing.matmul_start, self.pass_start + 1) + rows
@@ -229,8 +232,11 @@ class _Model:
         if work.unit == 3:
             begin = max(start + timing.store, self.data_free[3])
             self.data_free[3] = begin + max(work.beats, work.words)
+            finish = self.data_free[3] + timing.latency
             self.free[3] = max(start + 1, self.data_free[3] - timing.store)
-            return self.data_free[3] + timing.latency
+            if self.config.compact_transfers:
+                self.free[3] = finish
+            return finish
         self.free[work.unit] = start + 1
         return start + 1
 

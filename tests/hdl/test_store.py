@@ -3,6 +3,7 @@
 
 import pytest
 
+from weft.boards.registry import BOARDS
 from weft.hdl.config import Config
 from weft.hdl.tech.technology import simulation_model
 from weft.hdl.units.store import StoreUnit
@@ -22,15 +23,15 @@ def config(rows, cols, axi_width, **changes):
 
 
 CONFIGS = [
-    config(1, 1, 32, max_burst_beats=1, write_outstanding=1),
-    config(2, 3, 32, max_burst_beats=4),
+    config(1, 1, 32, max_burst_beats=1, read_outstanding=1, write_outstanding=1),
+    config(2, 3, 32, max_burst_beats=4, read_outstanding=4, write_outstanding=4),
     config(5, 7, 64, write_outstanding=2),
     config(8, 8, 64, max_burst_beats=1),
     config(16, 16, 128),
     config(3, 2, 128, max_burst_beats=16),
     config(28, 12, 64, write_outstanding=1),
     config(8, 8, 64, family="ecp5"),
-    config(4, 4, 32, max_burst_beats=16, write_outstanding=2, axi_address_width=16),
+    BOARDS["icebreaker"].config,
     config(3, 8, 64, max_burst_beats=16, axi_address_width=17),
 ]
 FULL = [
