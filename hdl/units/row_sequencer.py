@@ -216,11 +216,12 @@ class RowSequencer(wiring.Component):
         values = [
             stage.valid.eq(valid),
             stage.outside.eq(outside),
-            stage.beyond.eq(first & transfer.word[self.number_width :].any()),
+            stage.beyond.eq(first & transfer.word[self.number_width + 1 :].any()),
             stage.long.eq(setup.last_word[self.number_width :].any()),
             stage.padding.eq(before),
             stage.words.eq(transfer.last_word + after + 1),
-            stage.start.eq(transfer.word[: self.number_width] + ~_signed(depth)),
+            # A word may be the one after the last of the deepest memory.
+            stage.start.eq(transfer.word[: self.number_width + 1] + ~_signed(depth)),
             row.address.eq(setup.base + offset),
             row.last_byte.eq(setup.last_byte),
             row.memory.eq(transfer.memory),

@@ -23,7 +23,7 @@ CONFIG = weft.Config(
     max_burst_beats=16, read_outstanding=2, write_outstanding=2, queue_depth=2, vector_lanes=1,
     parameter_depth=16,
 )
-SMALL = CONFIG.replace(vector_lanes=0)
+SMALL = CONFIG.replace(vector_lanes=0, axi_address_width=16)
 """For event-driven simulation; the vector unit is exercised behind the pseudo-terminal."""
 
 CLOCK_HZ, BAUD = 12_000_000, 3_000_000

@@ -127,6 +127,7 @@ async def names_the_access_that_failed(dut):
             with raises(BusAccessError, match="0x1000 failed: there is nothing") as caught:
                 access()
             assert caught.value.status is Status.DECODE_ERROR
+        assert client.read_memory(0, 8) == EXPECTED[:8]
 
     await bench.client(work)
 

@@ -74,7 +74,9 @@ class LinkWithMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        widths = {"address_width": 32, "data_width": self.data_width}
+        # Beyond memory the wide bus has no addresses, the other has some.
+        widths = {"address_width": 12 if self.data_width > 32 else 32,
+                  "data_width": self.data_width}
         m.submodules.link = link = HostLink(
             baud=Baud(CLOCK_HZ, CLOCK_HZ // 4), memory_bytes=4096, timeout=TIMEOUT, **widths
         )
