@@ -81,6 +81,7 @@ class CompactReadAligner(wiring.Component):
         burst_end = Signal()
         request_end = Signal()
         owes = Signal()
+        chunk_last = Signal()
         m.d.comb += [
             aligned.eq(burst.shift == 0),
             whole.eq(aligned | started),  # With this beat there is a chunk.
@@ -92,8 +93,9 @@ class CompactReadAligner(wiring.Component):
             take.eq(self.beat.valid & self.beat.ready),
             self.o.valid.eq(flush | (self.burst.valid & self.beat.valid & whole)),
             chunk.data.eq(_window(m, held, beat.data, burst.shift, lanes)),
-            chunk.last.eq(flush | (request_end & ~owes)),
-            chunk.count.eq(Mux(chunk.last, burst.tail + 1, lanes)),
+            chunk_last.eq(flush | (request_end & ~owes)),
+            chunk.last.eq(chunk_last),
+            chunk.count.eq(Mux(chunk_last, burst.tail + 1, lanes)),
             chunk.error.eq(~flush & beat.error),
             self.burst_done.eq((take & burst_end & ~owes) | (flush & self.o.ready)),
             self.burst.ready.eq(self.burst_done),

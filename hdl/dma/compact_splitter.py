@@ -55,22 +55,26 @@ class CompactSplitter(wiring.Component):
         address, last_byte = request.address, request.last_byte
         end = Signal(LAST_BYTE_WIDTH + 1)
         taken = Signal(LAST_BYTE_WIDTH + 1 - block)
+        first = Signal()
+        final = Signal()
         beat: Value = Const(0, 0)
         if block > lane:
             beat = Signal(block - lane)
-            stop_beat = Mux(burst.last, end[lane:block], ~Const(0, block - lane))
+            stop_beat = Mux(final, end[lane:block], ~Const(0, block - lane))
             m.d.comb += [
-                beat.eq(Mux(burst.first, address[lane:block], 0)),
+                beat.eq(Mux(first, address[lane:block], 0)),
                 burst.beats.eq(stop_beat - beat),
             ]
         m.d.comb += [
             end.eq(address[:block] + last_byte),
             self.o.valid.eq(self.i.valid & ~self.flush),
-            self.i.ready.eq(self.o.ready & burst.last),
+            self.i.ready.eq(self.o.ready & final),
             self.idle.eq(~self.i.valid),
             burst.address.eq(Cat(Const(0, lane), beat, (address[block:] + taken))),
-            burst.first.eq(taken == 0),
-            burst.last.eq(taken == end[block:]),
+            first.eq(taken == 0),
+            final.eq(taken == end[block:]),
+            burst.first.eq(first),
+            burst.last.eq(final),
             burst.shift.eq(address[:lane]),
             burst.end_lane.eq(end[:lane]),
             burst.tail.eq(last_byte[:lane]),
@@ -78,5 +82,5 @@ class CompactSplitter(wiring.Component):
             burst.extra.eq((end ^ address[:block] ^ last_byte)[lane]),
         ]
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += taken.eq(Mux(burst.last, 0, taken + 1))
+            m.d.sync += taken.eq(Mux(final, 0, taken + 1))
         return m

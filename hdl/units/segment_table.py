@@ -10,6 +10,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import SEGMENT_COUNT
+from ..select import choose
 from .transfer import limit_width
 
 __all__ = ["SEGMENT_WRITE_LAYOUT", "SegmentTable"]
@@ -72,12 +73,11 @@ class SegmentTable(wiring.Component):
         if self.address_width < 32:
             whole = Signal(SEGMENT_COUNT, reset_less=True)
             is_whole = Signal(reset_less=True)
-            with m.If(self.write.limit):
-                m.d.sync += whole.bit_select(self.write.number, 1).eq(
-                    self.write.data[self.address_width]
-                )
+            for number in range(SEGMENT_COUNT):
+                with m.If(self.write.limit & (self.write.number == number)):
+                    m.d.sync += whole[number].eq(self.write.data[self.address_width])
             with m.If(self.read):
-                m.d.sync += is_whole.eq(whole.bit_select(self.number, 1))
+                m.d.sync += is_whole.eq(choose(list(whole), self.number))
             m.d.comb += self.limit[-1].eq(is_whole)
         if self.address_width > 32:
             parts.append(("base_high", self.base[32:]))

@@ -11,6 +11,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..bus import COMMAND_LAYOUT
+from ..dma.splitter import LAST_BYTE_WIDTH
 from ..isa import FORMATS, Opcode
 from ..once import Once
 from .segment_table import SEGMENT_WRITE_LAYOUT, SegmentTable
@@ -84,6 +85,7 @@ class TransferSetup(wiring.Component):
         fields = data.View(form.layout, self.command.payload.instruction)
         known = Signal()
         is_sync = Signal()
+        last_byte = Signal(LAST_BYTE_WIDTH)
         setup = self.o.payload
         transfer = setup.transfer
         m.d.comb += [
@@ -94,14 +96,15 @@ class TransferSetup(wiring.Component):
             segments.read.eq(self.taken),
             segments.number.eq(fields.segment),
             word_count.start.eq(self.taken),
-            word_count.last_byte.eq(setup.last_byte),
+            word_count.last_byte.eq(last_byte),
             word_count.memory.eq(fields.memory),
             self.o.valid.eq(
                 self.command.valid & known & (word_count.done | is_sync) & ~self.stop
             ),
             setup.sync.eq(is_sync),
             setup.fetch.eq(~is_sync & (biased | (fields.bytes != 0))),
-            setup.last_byte.eq(fields.bytes if biased else fields.bytes - (fields.bytes != 0)),
+            last_byte.eq(fields.bytes if biased else fields.bytes - (fields.bytes != 0)),
+            setup.last_byte.eq(last_byte),
             setup.last_word.eq(word_count.last_word),
             setup.count_x.eq(fields.count_x),
             setup.count_y.eq(fields.count_y),
