@@ -25,9 +25,10 @@ BOARD = Board(
     memory_bytes=65536,
     single_port=True,
     config=Config(
-        rows=4, cols=4, activation_depth=512, weight_depth=512, accumulator_depth=128,
+        rows=4, cols=4, activation_depth=512, weight_depth=16384, accumulator_depth=256,
+        accumulator_width=28, max_reduction_depth=8191,
         axi_width=32, max_burst_beats=16, read_outstanding=4, write_outstanding=4, queue_depth=4,
-        vector_lanes=0, family="ice40",
+        vector_lanes=0, performance_counters=0, family="ice40",
     ),
     programmer="ice40_generic",
     notes=("The memory is two of the four SPRAMs.",),

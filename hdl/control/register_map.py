@@ -43,7 +43,7 @@ def stored_bits(item: Register, config: Config) -> int:
     """The writable bits of a register; the others read as zero."""
     if item.name == "PROGRAM_LENGTH":
         return 0x00FF_FFFF
-    if item.name.startswith("SEGMENT") and item.name.endswith("_BASE_HIGH"):
+    if item.name == "PROGRAM_ADDRESS_HIGH" or item.name.endswith("_BASE_HIGH"):
         return (1 << (config.axi_address_width - 32)) - 1
     return field_mask(item)
 
