@@ -107,7 +107,7 @@ class Config:
     axi_width : int
         Data width of the AXI4 memory port in bits: 32, 64, 128 or 256.
     axi_address_width : int
-        Address width of the AXI4 memory port in bits, 32 to 64.
+        Address width of the AXI4 memory port in bits, 16 to 64.
     max_burst_beats : int
         Longest AXI burst. Power of two up to 256; bursts never cross 4 KB either way.
     read_outstanding : int
@@ -194,7 +194,7 @@ class Config:
                 f"axi_width must be one of {', '.join(map(str, AXI_WIDTHS))}, "
                 f"not {self.axi_width!r}"
             )
-        _integer("axi_address_width", self.axi_address_width, 32, 64)
+        _integer("axi_address_width", self.axi_address_width, 16, 64)
         _power_of_two("max_burst_beats", self.max_burst_beats, 1, 256)
         _power_of_two("read_outstanding", self.read_outstanding, 1, 256)
         _power_of_two("write_outstanding", self.write_outstanding, 1, 256)

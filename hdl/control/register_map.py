@@ -43,8 +43,9 @@ def stored_bits(item: Register, config: Config) -> int:
     """The writable bits of a register; the others read as zero."""
     if item.name == "PROGRAM_LENGTH":
         return 0x00FF_FFFF
-    if item.name == "PROGRAM_ADDRESS_HIGH" or item.name.endswith("_BASE_HIGH"):
-        return (1 << (config.axi_address_width - 32)) - 1
+    if item.name.startswith("PROGRAM_ADDRESS") or "_BASE_" in item.name:
+        high = item.name.endswith("HIGH")
+        return ((1 << config.axi_address_width) - 1) >> (32 if high else 0) & 0xFFFF_FFFF
     return field_mask(item)
 
 

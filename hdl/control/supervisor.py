@@ -49,8 +49,8 @@ def address_bits(source: ErrorSource, address_width: int) -> int:
     ``address_width`` is that of AXI."""
     return {
         ErrorSource.FETCH: address_width,
-        ErrorSource.LOAD: address_width,
-        ErrorSource.STORE: address_width,
+        ErrorSource.LOAD: max(32, address_width),
+        ErrorSource.STORE: max(32, address_width),
         ErrorSource.MATMUL: 32,
         ErrorSource.VECTOR: 32,
         ErrorSource.SEMAPHORES: (SEMAPHORE_COUNT - 1).bit_length(),

@@ -30,9 +30,13 @@ ACTIVATION_STRIDES = {
 }
 ACCUMULATOR_STRIDES = {"output_y": "accumulator_stride_y", "output_x": "accumulator_stride_x"}
 
-FULL_WIDTH = 17
-"""Bits of an address. Every address is a legal one of at most 16 bits plus one stride below 2**14,
-and nothing follows the first illegal one, so none wraps."""
+
+
+def _full_width(depth: int) -> int:
+    """Bits of an address in a memory of ``depth`` words. The first one is a field of 16 bits; every
+    other one is a legal one plus one stride below 2**14, and nothing follows the first illegal one,
+    so none wraps."""
+    return max(16, (depth - 1 + 2**14 - 1).bit_length())
 
 
 class ActivationSequencer(wiring.Component):
@@ -99,14 +103,17 @@ class ActivationSequencer(wiring.Component):
         m.submodules.source = source = Once(
             AddressGenerator(
                 {name: ACTIVATION_COMMAND[ACTIVATION_STRIDES[name]].shape for name in LEVELS},
-                width=FULL_WIDTH,
+                width=_full_width(1 << self.address_width),
             )
         )
         target_levels = {
             name: ACTIVATION_COMMAND[stride].shape for name, stride in ACCUMULATOR_STRIDES.items()
         }
         m.submodules.target = target = Once(
-            AddressGenerator({"block": unsigned(0)} | target_levels, width=FULL_WIDTH)
+            AddressGenerator(
+                {"block": unsigned(0)} | target_levels,
+                width=_full_width(1 << self.accumulator_address_width),
+            )
         )
         m.submodules.prefetcher = prefetcher = Once(
             Prefetcher(

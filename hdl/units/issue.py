@@ -122,7 +122,10 @@ class ArrayIssue(wiring.Component):
         valid, address = self.issued, tag.target.address
         for number in range(1, Accumulator.hazard_distance):
             recent = Signal(name=f"recent_{number}")
-            recent_address = Signal(self.address_width, name=f"recent_address_{number}")
+            # Without a reset these are the first registers of the delay line to the accumulator.
+            recent_address = Signal(
+                self.address_width, name=f"recent_address_{number}", reset_less=True
+            )
             m.d.sync += [recent.eq(valid), recent_address.eq(address)]
             conflicts.append(recent & (recent_address == tag.target.address))
             valid, address = recent, recent_address

@@ -26,7 +26,7 @@ from .run import Run
 __all__ = ["DEFAULT_DRAM_BYTES", "Device", "ProgramDevice", "check_operands"]
 
 DEFAULT_DRAM_BYTES = 1 << 30
-"""DRAM a device has unless it is opened with ``dram_bytes``."""
+"""DRAM a device has unless it is opened with ``dram_bytes``, or its addresses reach less."""
 
 
 def check_operands(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
@@ -65,8 +65,8 @@ class Device(ABC):
     ----------
     config : Config
         The accelerator.
-    dram_bytes : int
-        Bytes of its memory.
+    dram_bytes : int or None
+        Bytes of its memory; by default 1 GB, or what the accelerator's addresses reach.
 
     Raises
     ------
@@ -76,8 +76,10 @@ class Device(ABC):
 
     target = ""
 
-    def __init__(self, config: Config, *, dram_bytes: int = DEFAULT_DRAM_BYTES) -> None:
+    def __init__(self, config: Config, *, dram_bytes: int | None = None) -> None:
         reachable = 1 << config.axi_address_width
+        if dram_bytes is None:
+            dram_bytes = min(DEFAULT_DRAM_BYTES, reachable)
         if dram_bytes > reachable:
             raise MemorySizeError(
                 f"dram_bytes must be at most {reachable}, what axi_address_width "
@@ -220,7 +222,7 @@ class ProgramDevice(Device):
         config: Config,
         transport: Transport,
         *,
-        dram_bytes: int = DEFAULT_DRAM_BYTES,
+        dram_bytes: int | None = None,
         watchdog: int = DEFAULT_WATCHDOG,
         max_cycles: int = 100_000_000,
     ) -> None:
@@ -228,7 +230,7 @@ class ProgramDevice(Device):
         self.has_clock = type(self).has_clock and bool(config.performance_counters)
         self.transport = transport
         self.driver = Driver(
-            transport, config, dram_bytes=dram_bytes, watchdog=watchdog, max_cycles=max_cycles
+            transport, config, dram_bytes=self.dram_bytes, watchdog=watchdog, max_cycles=max_cycles
         )
 
     def _matmul(self, a: NDArray[np.int8], b: NDArray[np.int8]) -> NDArray[np.int32]:
