@@ -107,7 +107,8 @@ class Config:
     axi_width : int
         Data width of the AXI4 memory port in bits: 32, 64, 128 or 256.
     axi_address_width : int
-        Address width of the AXI4 memory port in bits, 16 to 64.
+        Address width of the AXI4 memory port in bits, 16 to 64. Below 32 everything that handles
+        addresses is narrower.
     max_burst_beats : int
         Longest AXI burst. Power of two up to 256; bursts never cross 4 KB either way.
     read_outstanding : int

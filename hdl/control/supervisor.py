@@ -48,7 +48,7 @@ def address_bits(source: ErrorSource, address_width: int) -> int:
     """Bits of a source's error address that are not always zero (see `ERROR_DOCUMENTATION`);
     ``address_width`` is that of AXI."""
     return {
-        ErrorSource.FETCH: address_width,
+        ErrorSource.FETCH: 64,
         ErrorSource.LOAD: max(32, address_width),
         ErrorSource.STORE: max(32, address_width),
         ErrorSource.MATMUL: 32,

@@ -65,8 +65,8 @@ class Device(ABC):
     ----------
     config : Config
         The accelerator.
-    dram_bytes : int or None
-        Bytes of its memory; by default 1 GB, or what the accelerator's addresses reach.
+    dram_bytes : int, optional
+        Bytes of its memory; `DEFAULT_DRAM_BYTES`, or all that its addresses reach, if left out.
 
     Raises
     ------
