@@ -265,6 +265,18 @@ class Config:
         return 4 * self.cols
 
     @property
+    def weight_single_port(self) -> bool:
+        """Whether the weight scratchpad is in memory that is read or written in a cycle, not both:
+        where it is as large as the family's memories of that kind."""
+        return self.weight_depth >= SINGLE_PORT_BLOCKS.get(self.family, self.weight_depth + 1)
+
+    @property
+    def accumulator_banks(self) -> int:
+        """Banks of the accumulator. Two, one of which can be read and written while the array has
+        the other; one where two would each fill less than the depth of a block RAM."""
+        return 1 if self.accumulator_depth // 2 < SHALLOWEST_BLOCKS.get(self.family, 0) else 2
+
+    @property
     def spare_multipliers(self) -> int | None:
         """Multipliers beside those of the array and of the vector unit; ``None`` if enough."""
         if self.multipliers is None:
@@ -286,18 +298,6 @@ class Config:
         needed = LANE_MULTIPLIERS * self.lanes + 2 * ALIGNER_MULTIPLIERS
         spare = self.spare_multipliers
         return self.family == "ecp5" and (spare is None or spare >= needed)
-
-    @property
-    def weight_single_port(self) -> bool:
-        """Whether the weight scratchpad is in memory that is read or written in a cycle, not both:
-        where it is as large as the family's memories of that kind."""
-        return self.weight_depth >= SINGLE_PORT_BLOCKS.get(self.family, self.weight_depth + 1)
-
-    @property
-    def accumulator_banks(self) -> int:
-        """Banks of the accumulator. Two, one of which can be read and written while the array has
-        the other; one where two would each fill less than the depth of a block RAM."""
-        return 1 if self.accumulator_depth // 2 < SHALLOWEST_BLOCKS.get(self.family, 0) else 2
 
     @property
     def accumulator_slots(self) -> int:
