@@ -46,7 +46,8 @@ class MemoryBank(wiring.Component):
         ``ram_latency`` cycles after ``read_enable``, straight from the RAM and late in its cycle:
         for users that have a register of their own behind it.
     read_data : Out(width)
-        ``latency`` cycles after ``read_enable``. No reset: undefined until the first read.
+        ``latency`` cycles after ``read_enable``; zero that long after a cycle without, which costs
+        nothing: the register is cleared.
     write_enable : In(1)
     write_address : In(log2(depth))
     write_data : In(width)
@@ -103,6 +104,7 @@ class MemoryBank(wiring.Component):
             write_port = ram.write_port()
         read_port = ram.read_port(domain="sync")
         output = Signal(self.width, reset_less=True)
+        asked = Signal()
         write_address: Any = self.write_address
         read_address: Any = self.read_address
         if self.single_port:
@@ -119,5 +121,7 @@ class MemoryBank(wiring.Component):
             self.ram_data.eq(read_port.data),
             self.read_data.eq(output),
         ]
-        m.d.sync += output.eq(read_port.data)
+        m.d.sync += [asked.eq(self.read_enable), output.eq(0)]
+        with m.If(asked):
+            m.d.sync += output.eq(read_port.data)
         return m

@@ -36,7 +36,8 @@ class WeightScratchpad(wiring.Component):
     Members
     -------
     matmul_read : In(ReadSignature)
-        Port of the matmul unit; data come ``read_latency`` cycles after ``enable``.
+        Port of the matmul unit; data come ``read_latency`` cycles after ``enable``, and are zero
+        that long after a cycle without it.
     write : In(stream of StructLayout(address, data=ArrayLayout(signed(8), cols)))
         Always ready but in the cycles of reads from a single port; a word can be read from the next
         cycle on.

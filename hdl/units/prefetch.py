@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from amaranth.hdl import Module, Signal, Value, unsigned
+from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -37,14 +37,12 @@ class Prefetcher(wiring.Component):
         A word.
     tag : ShapeLike
         What accompanies a word from ``i`` to ``o``.
-    zeros : bool
-        Words that are not read are zero.
 
     Members
     -------
     i : In(stream of StructLayout(address, read=1, tag))
-        Without ``read`` the memory is not read, and the data that go with the tag are zero, if
-        there are ``zeros``, or undefined.
+        Without ``read`` the memory is not read, and the data that go with the tag are what it then
+        gives.
     read : Out(ReadSignature)
         Port of the memory.
     o : Out(stream of StructLayout(data, tag))
@@ -56,11 +54,8 @@ class Prefetcher(wiring.Component):
     latency: ClassVar[int] = MemoryBank.latency + 3
     """Cycles from an accepted address to ``o.valid``, if nothing is held."""
 
-    def __init__(
-        self, *, address_width: int, shape: Any, tag: Any, zeros: bool = False
-    ) -> None:
+    def __init__(self, *, address_width: int, shape: Any, tag: Any) -> None:
         self.address_width = address_width
-        self.zeros = zeros
         request = data.StructLayout({"address": unsigned(address_width), "read": 1, "tag": tag})
         self.word_layout = data.StructLayout({"data": shape, "tag": tag})
         super().__init__(
@@ -76,8 +71,7 @@ class Prefetcher(wiring.Component):
         """Name of the emitted module."""
         data_width = self.word_layout["data"].width
         tag_width = self.word_layout["tag"].width
-        zeros = "_zeros" if self.zeros else ""
-        return f"weft_prefetcher_{self.address_width}_{data_width}_{tag_width}{zeros}"
+        return f"weft_prefetcher_{self.address_width}_{data_width}_{tag_width}"
 
     def elaborate(self, platform: Any) -> Module:
         """Describe the hardware."""
@@ -101,23 +95,16 @@ class Prefetcher(wiring.Component):
             self.read.enable.eq(accepted & self.i.payload.read),
             self.read.address.eq(self.i.payload.address),
         ]
-        valid, tag, blank = accepted, self.i.payload.tag, ~self.i.payload.read
+        valid, tag = accepted, self.i.payload.tag
         for number in range(MemoryBank.latency + 1):
             next_valid = Signal(name=f"valid_{number}")
             next_tag = Signal.like(self.i.payload.tag, name=f"tag_{number}", reset_less=True)
             m.d.sync += [next_valid.eq(valid), next_tag.eq(tag)]
             valid, tag = next_valid, next_tag
-            if self.zeros:
-                next_blank = Signal(name=f"blank_{number}", reset_less=True)
-                m.d.sync += next_blank.eq(blank)
-                blank = next_blank
 
         m.d.comb += [
             queue.i.payload.data.eq(self.read.data),
             queue.i.payload.tag.eq(tag),
             queue.i.valid.eq(valid),
         ]
-        if self.zeros:
-            with m.If(blank):
-                m.d.comb += Value.cast(queue.i.payload.data).eq(0)
         return m

@@ -49,7 +49,7 @@ class WeightSequencer(wiring.Component):
     command : In(stream of WEIGHT_COMMAND)
         An offer stays until it is taken.
     read : Out(ReadSignature)
-        Port of the weight scratchpad.
+        Port of the weight scratchpad, which gives zero for a word that is not read.
     o : Out(stream of ArrayLayout(signed(8), cols))
         Weight vectors for the array.
     tile : Out(1)
@@ -109,7 +109,6 @@ class WeightSequencer(wiring.Component):
                 address_width=self.address_width,
                 shape=int8_vector(self.cols),
                 tag=unsigned(0),
-                zeros=True,
             )
         )
         wiring.connect(m, wiring.flipped(self.read), prefetcher.read)

@@ -96,6 +96,8 @@ async def scratchpad(dut):
         expected = dict(schedule.now())
         if "matmul" in expected:
             assert vector.unpack(int(dut.matmul_read__data.value)) == expected["matmul"]
+        elif not banked and cycle >= LATENCY:
+            assert int(dut.matmul_read__data.value) == 0
         if banked:
             assert bool(int(dut.read_data__valid.value)) == ("read" in expected)
             if "read" in expected:
