@@ -371,7 +371,7 @@ async def a_word_a_cycle(dut):
                destination_stride_x=1),
         vector(config, ["add", "requantize"], source_address=0, destination_memory=1,
                destination_address=9, chunks=whole, count_x=6, source_stride_x=1,
-               destination_stride_x=whole),
+               destination_stride_x=-(-whole // per_word)),
     ]
     words += [9 * whole, 12 * whole, 6 * whole]
     if 9 * whole < 40 or 8 * per_word < 40:

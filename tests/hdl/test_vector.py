@@ -78,10 +78,13 @@ class VectorSystem(wiring.Component):
 
 
 def configuration(rows, cols, lanes, **changes):
-    sizes = {"activation_depth": 128, "weight_depth": 512, "accumulator_depth": 64}
+    chunks = cols // lanes if lanes else 1
+    sizes = {
+        "activation_depth": 128, "weight_depth": 512, "accumulator_depth": 64,
+        "parameter_depth": max(16, 1 << (chunks - 1).bit_length()),
+    }
     return Config.from_dict(
-        {"rows": rows, "cols": cols, "vector_lanes": lanes, "parameter_depth": 16, **sizes,
-         **changes}
+        {"rows": rows, "cols": cols, "vector_lanes": lanes, **sizes, **changes}
     )
 
 

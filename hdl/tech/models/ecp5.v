@@ -68,10 +68,21 @@ module CCU2C #(
   input CIN, A0, B0, C0, D0, A1, B1, C1, D1,
   output S0, S1, COUT
 );
-  wire table_0 = INIT0[{D0, C0, B0, A0}];
-  wire table_1 = INIT1[{D1, C1, B1, A1}];
-  wire carry = table_0 ? CIN : INJECT1_0 == "NO" && INIT0[{2'b00, B0, A0}];
+  // Entries are chosen input by input: one that is X leaves those on which all choices agree.
+  wire [7:0] by_d_0 = D0 ? INIT0[15:8] : INIT0[7:0];
+  wire [7:0] by_d_1 = D1 ? INIT1[15:8] : INIT1[7:0];
+  wire [3:0] by_c_0 = C0 ? by_d_0[7:4] : by_d_0[3:0];
+  wire [3:0] by_c_1 = C1 ? by_d_1[7:4] : by_d_1[3:0];
+  wire [1:0] by_b_0 = B0 ? by_c_0[3:2] : by_c_0[1:0];
+  wire [1:0] by_b_1 = B1 ? by_c_1[3:2] : by_c_1[1:0];
+  wire table_0 = A0 ? by_b_0[1] : by_b_0[0];
+  wire table_1 = A1 ? by_b_1[1] : by_b_1[0];
+  wire [1:0] made_by_b_0 = B0 ? INIT0[3:2] : INIT0[1:0];
+  wire [1:0] made_by_b_1 = B1 ? INIT1[3:2] : INIT1[1:0];
+  wire made_0 = INJECT1_0 == "NO" && (A0 ? made_by_b_0[1] : made_by_b_0[0]);
+  wire made_1 = INJECT1_1 == "NO" && (A1 ? made_by_b_1[1] : made_by_b_1[0]);
+  wire carry = table_0 ? CIN : made_0;
   assign S0 = INJECT1_0 == "NO" ? table_0 ^ CIN : table_0;
   assign S1 = INJECT1_1 == "NO" ? table_1 ^ carry : table_1;
-  assign COUT = table_1 ? carry : INJECT1_1 == "NO" && INIT1[{2'b00, B1, A1}];
+  assign COUT = table_1 ? carry : made_1;
 endmodule
