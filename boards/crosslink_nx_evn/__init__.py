@@ -27,7 +27,7 @@ BOARD = Board(
     memory_bytes=65536,
     config=Config(
         rows=4, cols=4, activation_depth=1024, weight_depth=1024, accumulator_depth=256,
-        axi_width=32, family="nexus",
+        axi_width=32, vector_lanes=1, family="nexus",
     ),
     programmer="crosslinknx_evn",
     notes=(

@@ -27,7 +27,7 @@ BOARD = Board(
     memory_bytes=131072,
     config=Config(
         rows=8, cols=8, activation_depth=2048, weight_depth=2048, accumulator_depth=512,
-        axi_width=64, family="ecp5",
+        axi_width=64, vector_lanes=1, family="ecp5",
     ),
     programmer="orangecrab_dfu",
     notes=(
