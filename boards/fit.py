@@ -160,9 +160,12 @@ def _buffer_blocks(config: Config, family: str) -> int:
     parameters = 8 * config.parameter_bytes
     return (
         2 * _blocks(family, 8 * config.rows, config.activation_depth // 2)
-        + _blocks(family, 8 * config.cols, config.weight_depth)
-        + 2 * _blocks(
-            family, config.cols * config.accumulator_width, config.accumulator_depth // 2
+        + (0 if config.weight_single_port
+           else _blocks(family, 8 * config.cols, config.weight_depth))
+        + config.accumulator_banks * _blocks(
+            family,
+            config.cols * config.accumulator_width,
+            config.accumulator_depth // config.accumulator_banks,
         )
         + (_blocks(family, parameters, config.parameter_depth) if parameters else 0)
     )

@@ -42,7 +42,7 @@ class Accelerator(wiring.Component):
 
     ::
 
-        s_axil -- ControlRegisters -- Supervisor -- Counters          (reset: rst)
+        s_axil -- ControlRegisters -- Supervisor -- Counters, if any  (reset: rst)
                         |                 |
         m_axi -+- ReadArbiter -+- Sequencer                           (reset: rst or soft reset)
                |               +- LoadUnit ----> scratchpads, accumulator
@@ -92,9 +92,8 @@ class Accelerator(wiring.Component):
         m.submodules.supervisor = supervisor = Once(
             Supervisor(address_width=config.axi_address_width)
         )
-        m.submodules.counters = counters = Once(Counters(count=len(COUNTERS)))
 
-        # What a soft reset resets: all but the three above.
+        # What a soft reset resets: all but these two and the counters.
         m.domains.work = work = ClockDomain(local=True)
         m.d.comb += [
             work.clk.eq(ClockSignal()),
@@ -111,12 +110,15 @@ class Accelerator(wiring.Component):
         activation = ActivationScratchpad(
             rows=config.rows, depth=config.activation_depth, lanes=config.lanes
         )
-        weight = WeightScratchpad(cols=config.cols, depth=config.weight_depth)
+        weight = WeightScratchpad(
+            cols=config.cols, depth=config.weight_depth, single_port=config.weight_single_port
+        )
         accumulator = Accumulator(
             cols=config.cols,
             width=config.accumulator_width,
             depth=config.accumulator_depth,
             data_width=config.partial_sum_width,
+            banks=config.accumulator_banks,
             lanes=config.lanes,
             slots=config.accumulator_slots,
             family=config.family,
@@ -161,7 +163,10 @@ class Accelerator(wiring.Component):
             _attach(m, getattr(sequencer, unit.name.lower()), component)
         _supervise(m, registers, supervisor, sequencer, arbiter)
         self._connect_ports(m, registers, arbiter, store)
-        self._count(m, registers, supervisor, counters, sequencer, units)
+        if config.performance_counters:
+            self._count(m, registers, supervisor, sequencer, units)
+        else:
+            m.d.comb += registers.counter_valid.eq(1)
         return m
 
     def _connect_ports(
@@ -184,10 +189,10 @@ class Accelerator(wiring.Component):
         m: Module,
         registers: ControlRegisters,
         supervisor: Supervisor,
-        counters: Counters,
         sequencer: Sequencer,
         units: dict[Unit, Any],
     ) -> None:
+        m.submodules.counters = counters = Once(Counters(count=len(COUNTERS)))
         events: dict[str, Any] = {
             "CYCLES": Const(1, 1),
             "READ_BEATS": self.m_axi_rvalid & self.m_axi_rready,

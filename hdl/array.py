@@ -42,12 +42,14 @@ class SystolicArray(wiring.Component):
     Nothing inside the array stalls. Latency, from the cycle in which a vector is accepted to the
     cycle of its result::
 
-        latency = 1 + (rows - 1) + (cols - 1) + product_latency + 1
-                  |        |            |              |          '- partial sum of the last row
-                  |        |            |              '- multiplier of the PE, 2 to 5
-                  |        |            '- way east
+        latency = 1 + (rows - 1) + (stages - 1) + product_latency + 1
+                  |        |             |               |          '- partial sum of the last row
+                  |        |             |               '- multiplier of the PE, 2 to 5
+                  |        |             '- way east, a cycle for each PE
                   |        '- way south
                   '- input registers
+
+    A PE has one column, or as many as a multiplier block has multipliers (2 on iCE40).
 
     A tile has to be complete (its last vector accepted) one cycle before its ``first``.
 
@@ -136,14 +138,23 @@ first=1))
         return "weft_systolic_array"
 
     @property
+    def _allocation(self) -> Allocation:
+        return Allocation(self.family, self.rows, self.cols, self.multipliers)
+
+    @property
     def product_latency(self) -> int:
         """Cycles from an activation at a PE to the cycle in which its product is added."""
-        return Allocation(self.family, self.rows, self.cols, self.multipliers).product_latency
+        return self._allocation.product_latency
+
+    @property
+    def stages(self) -> int:
+        """Processing elements of a row."""
+        return len(self._allocation.stages)
 
     @property
     def latency(self) -> int:
         """Cycles from an accepted activation vector to its result."""
-        return 1 + (self.rows - 1) + (self.cols - 1) + self.product_latency + 1
+        return 1 + (self.rows - 1) + (self.stages - 1) + self.product_latency + 1
 
     def elaborate(self, platform: Any) -> Module:
         """Build handshakes, skews and mesh."""
@@ -187,8 +198,10 @@ first=1))
         m.submodules.activation_skew = activation_skew = Once(
             Skew(count=rows, width=self.activation_width)
         )
+        # The columns of a PE move together: they are one element of the skew.
+        span = self._allocation.lanes
         m.submodules.weight_skew = weight_skew = Once(
-            Skew(count=self.cols, width=self.weight_width)
+            Skew(count=self.stages, width=span * self.weight_width)
         )
         m.submodules.mesh = mesh = Once(
             Mesh(
@@ -202,18 +215,18 @@ first=1))
             )
         )
         m.submodules.result_skew = result_skew = Once(
-            Skew(count=self.cols, width=self.partial_sum_width, reverse=True)
+            Skew(count=self.stages, width=span * self.partial_sum_width, reverse=True)
         )
         m.d.comb += [
             activation_skew.i.eq(activation),
-            weight_skew.i.eq(weight),
+            weight_skew.i.as_value().eq(weight.as_value()),
             mesh.activation_i.eq(activation_skew.o),
             mesh.swap_i.eq(row_swap),
             mesh.shift_i.eq(row_shift),
-            mesh.weight_i.eq(weight_skew.o),
+            mesh.weight_i.as_value().eq(weight_skew.o.as_value()),
             mesh.partial_sum_i.eq(0),
-            result_skew.i.eq(mesh.partial_sum_o),
-            self.o.payload.eq(result_skew.o),
+            result_skew.i.as_value().eq(mesh.partial_sum_o.as_value()),
+            self.o.payload.as_value().eq(result_skew.o.as_value()),
             self.o.valid.eq(in_flight[-1]),
         ]
         return m

@@ -44,6 +44,12 @@ LANE_MULTIPLIERS = 4
 ALIGNER_MULTIPLIERS = 8
 """Multipliers that move the bytes of one direction."""
 
+SINGLE_PORT_BLOCKS = {"ice40": 16384}
+"""Words of the memories with a single port, in families that have such beside block RAM."""
+
+SHALLOWEST_BLOCKS = {"ice40": 256}
+"""Words of a block RAM at its widest, in families with so few of them that it decides."""
+
 AXI_WIDTHS = (32, 64, 128, 256)
 
 
@@ -88,10 +94,12 @@ class Config:
     activation_depth : int
         Words of the activation scratchpad, each ``rows`` int8 elements. Power of two.
     weight_depth : int
-        Words of the weight scratchpad, each ``cols`` int8 elements. Power of two.
+        Words of the weight scratchpad, each ``cols`` int8 elements. Power of two. From 16384 on
+        iCE40 has it in single-port memory, which LOAD does not write while MATMUL reads.
     accumulator_depth : int
         Words of the accumulator, each ``cols`` integers. Power of two. Two banks, halved by the
-        top address bit: the array updates one while the store unit reads the other.
+        top address bit: the array updates one while the store unit reads the other. A single one
+        on iCE40 with fewer than 512 words: the others wait while the array is at work.
     accumulator_width : int
         Bits of one accumulator element. Must hold ``max_reduction_depth`` products, and ``rows``.
     max_reduction_depth : int
@@ -119,6 +127,9 @@ class Config:
     requantize : str
         Numeric convention of the vector unit: ``"tflite"`` (Q31 multiplier, double rounding) or
         ``"onnx"`` (float32 scale, round half to even).
+    performance_counters : int
+        1: with performance counters. 0 leaves them out: their registers read as zero, and the host
+        does not know how many cycles a program took.
     family : str
         FPGA family whose multiplier blocks the array instantiates: ``"generic"`` (none, for any
         synthesizer), ``"ecp5"``, ``"ice40"``, ``"gowin"``, ``"nexus"`` or ``"xilinx7"``. Changes
@@ -150,6 +161,7 @@ class Config:
     vector_lanes: int | None = None
     parameter_depth: int = 512
     requantize: str = "tflite"
+    performance_counters: int = 1
     family: str = "generic"
     multipliers: int | None = None
 
@@ -207,6 +219,7 @@ class Config:
             raise ConfigurationError(
                 f"requantize must be 'tflite' or 'onnx', not {self.requantize!r}"
             )
+        _integer("performance_counters", self.performance_counters, 0, 1)
         if self.family not in FAMILIES:
             raise ConfigurationError(
                 f"family must be one of {', '.join(FAMILIES)}, not {self.family!r}"
@@ -251,6 +264,18 @@ class Config:
     def accumulator_bytes(self) -> int:
         """Bytes of one accumulator word as LOAD and STORE see it: int32 per column."""
         return 4 * self.cols
+
+    @property
+    def weight_single_port(self) -> bool:
+        """Whether the weight scratchpad is in memory that is read or written in a cycle, not both:
+        where it is as large as the family's memories of that kind."""
+        return self.weight_depth >= SINGLE_PORT_BLOCKS.get(self.family, self.weight_depth + 1)
+
+    @property
+    def accumulator_banks(self) -> int:
+        """Banks of the accumulator. Two, one of which can be read and written while the array has
+        the other; one where two would each fill less than the depth of a block RAM."""
+        return 1 if self.accumulator_depth // 2 < SHALLOWEST_BLOCKS.get(self.family, 0) else 2
 
     @property
     def spare_multipliers(self) -> int | None:

@@ -15,8 +15,8 @@ __all__ = ["Mesh"]
 class Mesh(Chain):
     """``rows`` rows of ``cols`` processing elements: the datapath of a systolic array.
 
-    Activations and control bits move east one column a cycle, weights and partial sums south one
-    row a cycle.
+    Activations and control bits move east one PE a cycle, weights and partial sums south one row a
+    cycle. A PE has as many columns as a multiplier block of the family has multipliers.
 
     Parameters
     ----------
@@ -38,11 +38,12 @@ class Mesh(Chain):
     shift_i : In(ArrayLayout(1, rows))
         For each row, the shadow registers take the weight to the north.
     weight_i : In(ArrayLayout(signed(weight_width), cols))
-        Column c is c cycles behind column 0, as it is for the partial sums.
+        A column is as many cycles behind column 0 as there are PEs between the two, as for the
+        partial sums.
     partial_sum_i : In(ArrayLayout(signed(partial_sum_width), cols))
         ``product_latency`` cycles after the activation of row 0.
     activation_o, swap_o, shift_o : Out
-        ``activation_i``, ``swap_i`` and ``shift_i`` ``cols`` cycles later, at the east edge.
+        ``activation_i``, ``swap_i`` and ``shift_i`` a cycle later for each PE, at the east edge.
     weight_o : Out(ArrayLayout(signed(weight_width), cols))
         The shadow registers of the last row.
     partial_sum_o : Out(ArrayLayout(signed(partial_sum_width), cols))

@@ -112,6 +112,11 @@ _CONSTANTS = (
     ("DATAFLOW", "dataflow", "0: weight-stationary."),
     ("PARAMETER_DEPTH", "parameter_depth", "Words of the parameter memory."),
     ("REQUANTIZE", "requantize", "Numeric convention of the vector unit. 0: tflite, 1: onnx."),
+    (
+        "PERFORMANCE_COUNTERS",
+        "performance_counters",
+        "1: the COUNTER registers count. 0: they read as zero.",
+    ),
 )
 
 COUNTERS: tuple[tuple[str, str], ...] = (
@@ -225,7 +230,7 @@ def _registers() -> tuple[Register, ...]:
             "PROGRAM_ADDRESS_HIGH",
             0x094,
             read_write,
-            "Byte address of the program, bits 63:32.",
+            "Byte address of the program, bits 63:32; those that AXI does not have read as zero.",
             locked=True,
         ),
         Register(

@@ -16,7 +16,8 @@ class Row(Chain):
     """``cols`` processing elements side by side.
 
     The activation and the control bits enter PE 0 and move east one PE a cycle. Weights and partial
-    sums cross the row from north to south, column c being c cycles behind column 0.
+    sums cross the row from north to south, each PE a cycle behind the one to its west. A PE has as
+    many columns as a multiplier block has multipliers; the last one may have fewer.
 
     Parameters
     ----------
@@ -41,9 +42,9 @@ class Row(Chain):
         The shadow registers take ``weight_i``.
     weight_i : In(ArrayLayout(signed(weight_width), cols))
     partial_sum_i : In(ArrayLayout(signed(partial_sum_width), cols))
-        Column 0 ``product_latency`` cycles after its activation.
+        That of PE 0 ``product_latency`` cycles after its activation.
     activation_o, swap_o, shift_o : Out
-        ``activation_i``, ``swap_i`` and ``shift_i`` ``cols`` cycles later, to the east.
+        ``activation_i``, ``swap_i`` and ``shift_i`` later, to the east: by a cycle for each PE.
     weight_o : Out(ArrayLayout(signed(weight_width), cols))
         The shadow registers, to the south.
     partial_sum_o : Out(ArrayLayout(signed(partial_sum_width), cols))
@@ -69,20 +70,21 @@ class Row(Chain):
         allocation = Allocation(family, 1, cols, multipliers)
         self.product_latency = product_latency or allocation.product_latency
 
-        def maker(hard: bool) -> Callable[[], PE]:
+        def maker(hard: bool, span: int) -> Callable[[], PE]:
             return lambda: PE(
                 activation_width=activation_width,
                 weight_width=weight_width,
                 partial_sum_width=partial_sum_width,
                 family=family,
                 hard=hard,
+                span=span,
                 product_latency=self.product_latency,
             )
 
-        kinds = {hard: maker(hard) for hard in (True, False)}
+        kinds = {stage: maker(*stage) for stage in allocation.stages}
         most = Allocation(family, 1, cols).blocks
         super().__init__(
-            [kinds[hard] for hard in allocation.columns],
+            [kinds[stage] for stage in allocation.stages],
             module_name="weft_row" + f"_{allocation.blocks}_blocks" * (allocation.blocks < most),
             prefix="pe",
             links={

@@ -40,7 +40,7 @@ class SimulatorTransport:
 
         def wide(name: str) -> int:
             low, high = register(f"{name}_LOW").offset, register(f"{name}_HIGH").offset
-            return values[low] | values[high] << 32
+            return (values[low] | values[high] << 32) & ((1 << self.config.axi_address_width) - 1)
 
         segments = [
             Segment(wide(f"SEGMENT{n}_BASE"), values[register(f"SEGMENT{n}_LIMIT").offset])

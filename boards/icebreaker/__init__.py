@@ -25,7 +25,8 @@ BOARD = Board(
     memory_bytes=65536,
     single_port=True,
     config=Config(
-        rows=4, cols=4, activation_depth=512, weight_depth=512, accumulator_depth=128,
+        rows=4, cols=4, activation_depth=512, weight_depth=16384, accumulator_depth=256,
+        accumulator_width=28, max_reduction_depth=8191, performance_counters=0,
         axi_width=32, axi_address_width=16, max_burst_beats=16, read_outstanding=2,
         write_outstanding=2, queue_depth=4, vector_lanes=0, family="ice40",
     ),

@@ -8,6 +8,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..isa import INDEX_WIDTH
+from ..select import choose
 
 __all__ = ["CANDIDATE_LAYOUT", "OldestInstruction"]
 
@@ -16,7 +17,10 @@ CANDIDATE_LAYOUT = data.StructLayout({"valid": unsigned(1), "index": unsigned(IN
 
 
 class OldestInstruction(wiring.Component):
-    """Finds the least index among valid candidates, a comparison per stage.
+    """Finds the least index among valid candidates, one after the other in rounds without end.
+
+    One comparison serves all candidates: the search matters only after the watchdog's cycles
+    without progress, in which they do not change.
 
     Parameters
     ----------
@@ -28,8 +32,8 @@ class OldestInstruction(wiring.Component):
     i : In(ArrayLayout(CANDIDATE_LAYOUT, candidates))
         The candidates.
     o : Out(24)
-        The least index of a valid candidate, ``latency`` cycles later; that of the last candidate
-        if none is valid.
+        The least index of a valid candidate; that of the last candidate if none is valid. Of
+        candidates that do not change, from ``latency`` cycles later on.
     """
 
     def __init__(self, *, candidates: int) -> None:
@@ -45,26 +49,22 @@ class OldestInstruction(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles from ``i`` to ``o``."""
-        return (self.candidates - 1).bit_length()
+        """Cycles from ``i`` to ``o``: at most a round that has begun, a whole one, and one more."""
+        return 2 * self.candidates
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        level = [self.i[number] for number in range(self.candidates)]
-        for stage in range(self.latency):
-            following = []
-            for number in range(0, len(level), 2):
-                winner = Signal(CANDIDATE_LAYOUT, name=f"winner_{stage}_{number // 2}")
-                if number + 1 < len(level):
-                    first, second = level[number], level[number + 1]
-                    take_first = first.valid & (~second.valid | (first.index < second.index))
-                    m.d.sync += [
-                        winner.valid.eq(first.valid | second.valid),
-                        winner.index.eq(Mux(take_first, first.index, second.index)),
-                    ]
-                else:
-                    m.d.sync += winner.eq(level[number])
-                following.append(winner)
-            level = following
-        m.d.comb += self.o.eq(level[0].index)
+        turn = Signal(range(self.candidates))
+        first, last = turn == 0, turn == self.candidates - 1
+        candidate = Signal(CANDIDATE_LAYOUT)
+        best = Signal(CANDIDATE_LAYOUT)
+        older = ~best.valid | (candidate.index < best.index)
+        m.d.comb += candidate.eq(
+            choose([self.i[number].as_value() for number in range(self.candidates)], turn)
+        )
+        m.d.sync += turn.eq(Mux(last, 0, turn + 1))
+        with m.If(first | (candidate.valid & older) | (last & ~best.valid)):
+            m.d.sync += best.eq(candidate)
+        with m.If(first):
+            m.d.sync += self.o.eq(best.index)
         return m

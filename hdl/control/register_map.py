@@ -41,6 +41,10 @@ def field_mask(item: Register) -> int:
 
 def stored_bits(item: Register, config: Config) -> int:
     """The writable bits of a register; the others read as zero."""
+    if item.name == "PROGRAM_ADDRESS_LOW":
+        return ((1 << config.axi_address_width) - 1) & 0xFFFF_FFFF
+    if item.name == "PROGRAM_ADDRESS_HIGH":
+        return (1 << config.axi_address_width) - 1 >> 32
     if item.name == "PROGRAM_LENGTH":
         return 0x00FF_FFFF
     if item.name.startswith("SEGMENT") and item.name.endswith(("_BASE_LOW", "_BASE_HIGH")):

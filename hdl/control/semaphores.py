@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -27,19 +27,17 @@ SIGNAL_LAYOUT = data.StructLayout(
 class Semaphores(wiring.Component):
     """Counts signals, grants waits.
 
-    One request is granted per cycle: the first in the list whose semaphores all hold a count. Any
-    number of sources may signal in a cycle. A semaphore signalled in cycle t can be granted in
-    t + 1.
-
-    Per semaphore the count lags one cycle behind signals and grants, which wait in registers; the
-    flags "at least one" and "at least two" are registered with it, so that a grant is a few levels
-    of logic: available = signalled | (taken ? two : one).
+    Any number of sources may signal in a cycle. A semaphore signalled in cycle t can be granted in
+    t + 1. One request is granted at a time: the first in the list whose semaphores all hold a
+    count. The counts lag a cycle behind signals and grants, so none is granted in the cycle after a
+    grant; and the flag "at least one" is registered with the count, so that a grant is a few levels
+    of logic.
 
     An overflow is a signal to a semaphore that holds 63 counts, unless a grant in the same cycle
     takes one from it. The error names the lowest such semaphore and an instruction that signalled
-    in that very cycle; of several, the last in the list of sources that signalled a semaphore with
-    fewer counts left than there are sources (so it may, at worst, be the one that nearly
-    overflowed another semaphore).
+    in that very cycle; of several, the last in the list of sources that signalled a semaphore which
+    all of them together could overflow (so it may, at worst, be the one that nearly overflowed
+    another semaphore).
 
     Parameters
     ----------
@@ -51,7 +49,7 @@ class Semaphores(wiring.Component):
     Members
     -------
     request : In(ArrayLayout(REQUEST_LAYOUT, requests))
-        Held until granted.
+        Held until granted, and the mask for a cycle more.
     grant : Out(requests)
         At most one bit is set; combinational from ``request``.
     signal : In(ArrayLayout(SIGNAL_LAYOUT, sources))
@@ -95,45 +93,41 @@ class Semaphores(wiring.Component):
         available = Signal(SEMAPHORE_COUNT)
         overflow = Signal(SEMAPHORE_COUNT)
         near_maximum = Signal(SEMAPHORE_COUNT)
-        m.d.sync += overflow.eq(0)
+        granted = Signal(self.requests)
+        m.d.sync += [overflow.eq(0), granted.eq(self.grant)]
+        for number, request in enumerate(self.request):
+            with m.If(granted[number]):
+                m.d.comb += taken.eq(request.mask)
         for number in range(SEMAPHORE_COUNT):
             count = Signal(range(SEMAPHORE_MAXIMUM + 1), name=f"count_{number}")
             one = Signal(name=f"one_{number}")
-            two = Signal(name=f"two_{number}")
             following = Signal(
                 range(SEMAPHORE_MAXIMUM + self.sources + 1), name=f"following_{number}"
             )
             added = [source[number] for source in signalled]
             m.d.comb += [
                 following.eq(count + _difference(added, taken[number])),
-                available[number].eq(Cat(added).any() | Mux(taken[number], two, one)),
+                available[number].eq(Cat(added).any() | one),
+                # The maximum is one below a power of two: no comparison needs a carry chain.
+                near_maximum[number].eq(count[(self.sources - 1).bit_length() :].all()),
             ]
-            # The maximum is one below a power of two: no comparison needs a carry chain.
-            low = following[: (self.sources - 1).bit_length()]
-            full = following[len(low) : len(count)].all()
-            overflows = following[len(count) :].any()
-            rest = (1 << len(low)) - self.sources
-            near = low >= rest if rest else Const(1, 1)
             m.d.sync += [
                 count.eq(following),
                 one.eq(following != 0),
-                two.eq(following[1:].any()),
-                near_maximum[number].eq(overflows | (full & near)),
-                overflow[number].eq(overflows),
+                overflow[number].eq(following[len(count) :].any()),
             ]
             with m.If(self.clear):
-                m.d.sync += [count.eq(0), one.eq(0), two.eq(0), near_maximum[number].eq(0)]
+                m.d.sync += [count.eq(0), one.eq(0)]
 
         eligible = Signal(self.requests)
         m.d.comb += self.grant.eq(eligible & ~(eligible - 1)[: self.requests])
-        m.d.sync += taken.eq(0)
-        for number in range(self.requests):
-            request = self.request[number]
+        for number, request in enumerate(self.request):
             m.d.comb += eligible[number].eq(
-                request.valid & (~request.mask | available).all() & ~self.halt
+                request.valid
+                & (~request.mask | available).all()
+                & ~self.halt
+                & ~granted.any()
             )
-            with m.If(self.grant[number]):
-                m.d.sync += taken.eq(request.mask)
 
         for mask, source in zip(signalled, self.signal, strict=True):
             m.d.sync += mask.eq(Mux(self.halt | self.clear, 0, source.mask))

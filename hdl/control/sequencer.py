@@ -74,7 +74,7 @@ class Sequencer(wiring.Component):
         Something moved in the cycle before.
     oldest : Out(24)
         Of the instructions in gates and units, the least index: of each unit that in its gate,
-        else the last one it took if it is not idle.
+        else the last one it took if it is not idle. A few cycles after the last of them moved.
     dispatched : Out(1)
         An instruction is complete in its queue.
     """

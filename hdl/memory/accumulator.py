@@ -20,15 +20,15 @@ __all__ = ["Accumulator"]
 
 
 class Accumulator(wiring.Component):
-    """Words of ``cols`` integers in two banks, the top address bit choosing the bank.
+    """Words of ``cols`` integers, usually in two banks, the top address bit choosing the bank.
 
     ::
 
-        update.address ------> [bank] x 2           cycle 0    old word addressed
+        update.address ------> [bank] x banks       cycle 0    old word addressed
                                  |                  cycle 1    RAM output
-        update.data, write --> [ + ] x 2            cycle 2    data taken, sum registered
+        update.data, write --> [ + ] x banks        cycle 2    data taken, sum registered
                                  |                  cycle 3    sum written
-                               [bank] x 2           cycle 4    readable
+                               [bank] x banks       cycle 4    readable
 
     Each bank has an adder of its own, behind a register that is zero unless an update accumulates:
     what others write goes through the adder too, so that no multiplexer is as wide as a word but
@@ -52,6 +52,8 @@ class Accumulator(wiring.Component):
         Bits of an element as it is kept, up to 32. Reads sign-extend it; writes take the low bits.
     depth : int
         Words, a power of two, at least 4.
+    banks : int
+        1 or 2. With one the others wait while the array works anywhere in the memory.
     data_width : int
         Bits of an element of an update, up to ``width``.
     lanes : int
@@ -98,6 +100,7 @@ class Accumulator(wiring.Component):
         width: int,
         depth: int,
         data_width: int,
+        banks: int = 2,
         lanes: int = 0,
         slots: int = 1,
         family: str = "generic",
@@ -123,6 +126,7 @@ class Accumulator(wiring.Component):
             width=width,
             vector=int32_vector,
             address_width=self.address_width,
+            banks=banks,
         )
         update = UpdateSignature(address_width=self.address_width, cols=cols, width=data_width)
         super().__init__({"update": In(update), **self.shared.members()})
@@ -146,25 +150,30 @@ class Accumulator(wiring.Component):
             address = Signal(self.address_width, name=f"address_{number}")
             m.d.sync += [valid.eq(previous[0]), address.eq(previous[1])]
 
+        shared = self.shared
         banks = []
-        for number in range(2):
+        for number in range(shared.banks):
             bank = Once(
                 MemoryBank(
-                    width=width * self.cols, depth=self.depth // 2, parts=self.shared.parts
+                    width=width * self.cols,
+                    depth=self.depth // shared.banks,
+                    parts=shared.parts,
                 )
             )
             m.submodules[f"bank_{number}"] = bank
             banks.append(bank)
-        write, address_written, mask, word = self.shared.write(
-            m, self, lambda bank: valid & (address[-1] == bank)
+        write, address_written, mask, word = shared.write(
+            m, self, lambda bank: valid & (shared.bank(address) == bank)
         )
-        self.shared.read(m, self, banks, update.valid & update.accumulate, update.address)
+        shared.read(m, self, banks, update.valid & update.accumulate, update.address)
         for number, bank in enumerate(banks):
             here = Signal(name=f"update_in_bank_{number}")
-            m.d.comb += here.eq(valid & (address[-1] == number))
+            m.d.comb += here.eq(valid & (shared.bank(address) == number))
             m.d.sync += [
-                bank.write_enable.eq(here | (write & (address_written[-1] == number))),
-                bank.write_address.eq(Mux(here, address[:-1], address_written[:-1])),
+                bank.write_enable.eq(here | (write & (shared.bank(address_written) == number))),
+                bank.write_address.eq(
+                    Mux(here, shared.place(address), shared.place(address_written))
+                ),
             ]
             if bank.parts > 1:
                 m.d.sync += bank.write_mask.eq(mask | here.replicate(bank.parts))
@@ -178,7 +187,8 @@ class Accumulator(wiring.Component):
         old = Signal(width * self.cols, name=f"old_{number}")
         written = Signal(width * self.cols, name=f"written_{number}", reset_less=True)
         accumulates = update.valid & update.accumulate
-        m.d.sync += [read_here.eq(accumulates & (update.address[-1] == number)), old.eq(0)]
+        read = accumulates & (self.shared.bank(update.address) == number)
+        m.d.sync += [read_here.eq(read), old.eq(0)]
         with m.If(read_here):
             m.d.sync += old.eq(bank.ram_data)
         for column in range(self.cols):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
@@ -106,7 +106,8 @@ class AXIMemory(wiring.Component):
         return m
 
     def _response(self, address: Any, burst: Any) -> Any:
-        outside = address[exact_log2(self.size) :].any()
+        reach = exact_log2(self.size)
+        outside = address[reach:].any() if reach < self.address_width else Const(0, 1)
         return Mux(outside, AXI_DECERR, Mux(burst == AXI_BURST_INCR, AXI_OKAY, AXI_SLVERR))
 
     def _next(self, address: Any, size: Any) -> Any:

@@ -34,6 +34,9 @@ class MemoryBank(wiring.Component):
         Words, a power of two, at least 2.
     parts : int
         Equal parts of a word that can be written alone, a divisor of ``width``.
+    single_port : bool
+        Never read and written in one cycle: both take the same port of the RAM. The large memories
+        of iCE40 UltraPlus have no other.
 
     Members
     -------
@@ -43,7 +46,8 @@ class MemoryBank(wiring.Component):
         ``ram_latency`` cycles after ``read_enable``, straight from the RAM and late in its cycle:
         for users that have a register of their own behind it.
     read_data : Out(width)
-        ``latency`` cycles after ``read_enable``. No reset: undefined until the first read.
+        ``latency`` cycles after ``read_enable``; zero that long after a cycle without, which costs
+        nothing: the register is cleared.
     write_enable : In(1)
     write_address : In(log2(depth))
     write_data : In(width)
@@ -58,10 +62,13 @@ class MemoryBank(wiring.Component):
     ram_latency: ClassVar[int] = 1
     """Cycles from ``read_enable`` to ``ram_data``."""
 
-    def __init__(self, *, width: int, depth: int, parts: int = 1) -> None:
+    def __init__(
+        self, *, width: int, depth: int, parts: int = 1, single_port: bool = False
+    ) -> None:
         self.width = width
         self.depth = depth
         self.parts = parts
+        self.single_port = single_port
         address_width = exact_log2(depth)
         members: dict[str, Any] = {
             "read_enable": In(1),
@@ -80,7 +87,8 @@ class MemoryBank(wiring.Component):
     def module_name(self) -> str:
         """Name of the emitted module."""
         parts = f"_by_{self.parts}" if self.parts > 1 else ""
-        return f"weft_memory_bank_{self.width}x{self.depth}{parts}"
+        port = "_single_port" if self.single_port else ""
+        return f"weft_memory_bank_{self.width}x{self.depth}{parts}{port}"
 
     def elaborate(self, platform: Any) -> Module:
         """Describe the hardware."""
@@ -96,14 +104,24 @@ class MemoryBank(wiring.Component):
             write_port = ram.write_port()
         read_port = ram.read_port(domain="sync")
         output = Signal(self.width, reset_less=True)
+        asked = Signal()
+        write_address: Any = self.write_address
+        read_address: Any = self.read_address
+        if self.single_port:
+            # One signal for both: that is how synthesis sees that one port serves them.
+            address = Signal.like(self.read_address)
+            m.d.comb += address.eq(Mux(self.write_enable, write_address, read_address))
+            write_address = read_address = address
         m.d.comb += [
             write_port.en.eq(enable),
-            write_port.addr.eq(self.write_address),
+            write_port.addr.eq(write_address),
             write_port.data.eq(self.write_data),
             read_port.en.eq(self.read_enable),
-            read_port.addr.eq(self.read_address),
+            read_port.addr.eq(read_address),
             self.ram_data.eq(read_port.data),
             self.read_data.eq(output),
         ]
-        m.d.sync += output.eq(read_port.data)
+        m.d.sync += [asked.eq(self.read_enable), output.eq(0)]
+        with m.If(asked):
+            m.d.sync += output.eq(read_port.data)
         return m

@@ -39,7 +39,9 @@ class SharedPorts:
     vector : callable
         The layout of a number of elements at the ports.
     address_width : int
-        Bits of an address, of which the top one chooses the bank.
+        Bits of an address.
+    banks : int
+        Banks, 1 or 2; the top bit of an address chooses between two.
     """
 
     write_latency: ClassVar[int] = 2
@@ -54,13 +56,25 @@ class SharedPorts:
         width: int,
         vector: Callable[[int], data.ArrayLayout],
         address_width: int,
+        banks: int = 2,
     ) -> None:
+        if banks not in (1, 2):
+            raise ValueError(f"banks must be 1 or 2, not {banks!r}")
+        self.banks = banks
         self.users = users
         self.length = length
         self.width = width
         self.vector = vector
         self.address_width = address_width
         self.smallest = gcd(*users.values())
+
+    def bank(self, address: Any) -> Value:
+        """The number of the bank that an address is in."""
+        return Const(0, 1) if self.banks == 1 else address[-1]
+
+    def place(self, address: Any) -> Value:
+        """The address in the bank."""
+        return address if self.banks == 1 else address[:-1]
 
     @property
     def parts(self) -> int:
@@ -116,7 +130,7 @@ class SharedPorts:
         urgent: Any = Const(0, 1)
         for user in self.users:
             port = getattr(component, f"{user}write")
-            m.d.comb += port.ready.eq(~taken(address[-1]) & ~urgent)
+            m.d.comb += port.ready.eq(~taken(self.bank(address)) & ~urgent)
             urgent = urgent | port.valid
         return valid, address, mask, group.replicate(self.length // self.group)
 
@@ -128,7 +142,7 @@ class SharedPorts:
         address = Signal(self.address_width, name="shared_address")
         group = Signal(range(groups), name="shared_group")
         asked = Signal(name="shared_asked")
-        ready = ~(taken & (owner[-1] == address[-1]))
+        ready = ~(taken & (self.bank(owner) == self.bank(address)))
         urgent: Any = Const(0, 1)
         for user, elements in self.users.items():
             port = getattr(component, f"{user}read")
@@ -141,16 +155,16 @@ class SharedPorts:
         for number, bank in enumerate(banks):
             owner_here = Signal(name=f"owner_in_bank_{number}")
             m.d.comb += [
-                owner_here.eq(taken & (owner[-1] == number)),
-                bank.read_enable.eq(owner_here | (asked & (address[-1] == number))),
-                bank.read_address.eq(Mux(owner_here, owner[:-1], address[:-1])),
+                owner_here.eq(taken & (self.bank(owner) == number)),
+                bank.read_enable.eq(owner_here | (asked & (self.bank(address) == number))),
+                bank.read_address.eq(Mux(owner_here, self.place(owner), self.place(address))),
             ]
 
-        # Every group of both banks has a register behind the RAM that is cleared unless the group
+        # Every group of each bank has a register behind the RAM that is cleared unless the group
         # was asked for. What they hold together is then an OR, without multiplexers.
         stride = 1 << (groups - 1).bit_length()
-        selects = Signal(2 * stride, name="shared_selects")
-        m.d.sync += selects.eq(1 << Cat(group, address[-1]))
+        selects = Signal(self.banks * stride, name="shared_selects")
+        m.d.sync += selects.eq(1 << Cat(group, self.bank(address)))
         size = self.group * self.width
         shown: Any = Const(0, size)
         for number, bank in enumerate(banks):

@@ -33,9 +33,9 @@ class PE(wiring.Component):
     ``weight_i`` in every cycle with ``shift_i``; when both come in one cycle, the multiplier gets
     the old shadow.
 
-    A multiplier with several lanes makes a PE of several columns, west to east. ``weight_i``,
+    A PE may have several columns, west to east, which work in the same cycle. ``weight_i``,
     ``weight_o``, ``partial_sum_i`` and ``partial_sum_o`` are then ``data.ArrayLayout`` of what is
-    said below, each column a cycle behind the one to its west.
+    said below.
 
     No register has a reset: whatever is in flight at a reset moves on to the east and is gone when
     the first tile and pass after it arrive, as these travel the same way.
@@ -52,6 +52,8 @@ class PE(wiring.Component):
         Whose multiplier to use, a key of :data:`weft.hdl.tech.technology.TECHNOLOGIES`.
     hard : bool
         Use the family's multiplier block, not look-up tables.
+    span : int, optional
+        Columns, a multiple of the multiplier's lanes; by default those lanes.
     product_latency : int, optional
         Cycles from an activation to the cycle in which its product meets ``partial_sum_i``. By
         default those of the multiplier, which is the least.
@@ -68,8 +70,7 @@ class PE(wiring.Component):
     partial_sum_i : In(signed(partial_sum_width))
         From the PE to the north, ``product_latency`` cycles after its activation.
     activation_o, swap_o, shift_o : Out
-        ``activation_i``, ``swap_i`` and ``shift_i`` a cycle later for each column, for the PE to
-        the east.
+        ``activation_i``, ``swap_i`` and ``shift_i`` a cycle later, for the PE to the east.
     weight_o : Out(signed(weight_width))
         The shadow register, for the PE to the south.
     partial_sum_o : Out(signed(partial_sum_width))
@@ -78,8 +79,8 @@ class PE(wiring.Component):
     Raises
     ------
     ValueError
-        If a width is out of the multiplier's range, a partial sum does not hold a product, or the
-        latency is below the multiplier's.
+        If a width is out of the multiplier's range, a partial sum does not hold a product, the
+        latency is below the multiplier's, or ``span`` no multiple of its lanes.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class PE(wiring.Component):
         partial_sum_width: int,
         family: str = "generic",
         hard: bool = True,
+        span: int | None = None,
         product_latency: int | None = None,
     ) -> None:
         self._technology = TECHNOLOGIES[family]
@@ -107,12 +109,18 @@ class PE(wiring.Component):
                 f"product_latency must be at least {kind.latency}, that of "
                 f"{kind.__name__}, not {product_latency!r}"
             )
+        span = kind.lanes if span is None else span
+        if span < 1 or span % kind.lanes:
+            raise ValueError(
+                f"span must be a multiple of {kind.lanes}, the lanes of {kind.__name__}, "
+                f"not {span!r}"
+            )
         self.activation_width = activation_width
         self.weight_width = weight_width
         self.partial_sum_width = partial_sum_width
         self.family = family
         self.product_latency = product_latency
-        self.span = kind.lanes
+        self.span = span
         self._multiplier = kind
         weight = self._layout(signed(weight_width))
         partial_sum = self._layout(signed(partial_sum_width))
@@ -138,7 +146,8 @@ class PE(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the emitted module."""
-        return f"weft_pe{self._multiplier.kind}"
+        columns = f"_{self.span}" if self.span > self._multiplier.lanes else ""
+        return f"weft_pe{self._multiplier.kind}{columns}"
 
     def _field(self, port: Any, column: int) -> Any:
         """What of a port belongs to a column."""
@@ -147,57 +156,61 @@ class PE(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Build the control registers, and for each column its shadow register and adder."""
         m = Module()
-        m.submodules.multiplier = multiplier = Once(
-            self._multiplier(
-                activation_width=self.activation_width, weight_width=self.weight_width
+        lanes = self._multiplier.lanes
+        multipliers: list[Any] = []
+        for number in range(self.span // lanes):
+            multiplier = Once(
+                self._multiplier(
+                    activation_width=self.activation_width, weight_width=self.weight_width
+                )
             )
-        )
-        swap, shift = self.swap_i, self.shift_i
-        for column in range(self.span):
-            swap, shift = self._column(m, multiplier, column, swap, shift)
+            m.submodules["multiplier" + f"_{number}" * (self.span > lanes)] = multiplier
+            m.d.comb += [
+                multiplier.activation_i.eq(self.activation_i),
+                multiplier.load_i.eq(self.swap_i),
+            ]
+            multipliers.append(multiplier)
+        swap, shift = Signal(reset_less=True), Signal(reset_less=True)
+        m.d.sync += [swap.eq(self.swap_i), shift.eq(self.shift_i)]
         m.d.comb += [
-            multiplier.activation_i.eq(self.activation_i),
-            self.activation_o.eq(self._field(multiplier.activation_o, self.span - 1)),
+            self.activation_o.eq(multipliers[0].activation_o),
             self.swap_o.eq(swap),
             self.shift_o.eq(shift),
         ]
+        for column in range(self.span):
+            multiplier, lane = multipliers[column // lanes], column % lanes
+            self._column(
+                m,
+                column,
+                multiplier.weight_i if lanes == 1 else multiplier.weight_i[lane],
+                multiplier.product_o if lanes == 1 else multiplier.product_o[lane],
+            )
         return m
 
-    def _column(
-        self, m: Module, multiplier: Any, column: int, swap_i: Any, shift_i: Any
-    ) -> tuple[Any, Any]:
-        """Build one column; returns its control bits for the next."""
+    def _column(self, m: Module, column: int, weight: Any, product: Any) -> None:
+        """Build one column between the ports of its multiplier."""
         end = f"_{column}" if self.span > 1 else ""
-        swap = Signal(name=f"swap{end}", reset_less=True)
-        shift = Signal(name=f"shift{end}", reset_less=True)
         shadow = Signal(signed(self.weight_width), name=f"shadow{end}", reset_less=True)
         partial_sum = Signal(
             signed(self.partial_sum_width), name=f"partial_sum{end}", reset_less=True
         )
-        product = self._field(multiplier.product_o, column)
-        for cycle in range(multiplier.latency, self.product_latency):
+        for cycle in range(self._multiplier.latency, self.product_latency):
             later = Signal.like(product, name=f"product{end}_{cycle + 1}", reset_less=True)
             m.d.sync += later.eq(product)
             product = later
-        m.d.sync += [
-            swap.eq(swap_i),
-            shift.eq(shift_i),
-            partial_sum.eq(
-                self._technology.add(
-                    m,
-                    f"accumulate{end}",
-                    self._field(self.partial_sum_i, column),
-                    product,
-                    self.partial_sum_width,
-                )
-            ),
-        ]
-        with m.If(shift_i):
+        m.d.sync += partial_sum.eq(
+            self._technology.add(
+                m,
+                f"accumulate{end}",
+                self._field(self.partial_sum_i, column),
+                product,
+                self.partial_sum_width,
+            )
+        )
+        with m.If(self.shift_i):
             m.d.sync += shadow.eq(self._field(self.weight_i, column))
         m.d.comb += [
-            self._field(multiplier.load_i, column).eq(swap_i),
-            self._field(multiplier.weight_i, column).eq(shadow),
+            weight.eq(shadow),
             self._field(self.weight_o, column).eq(shadow),
             self._field(self.partial_sum_o, column).eq(partial_sum),
         ]
-        return swap, shift

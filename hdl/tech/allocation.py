@@ -26,8 +26,9 @@ class Allocation:
 
     Blocks are spread evenly over the rows and in each row over its columns, so that the processing
     elements without one, which are larger, do not crowd the die in one place. A block of several
-    multipliers serves as many adjacent columns of a row; columns that are left over at the end of a
-    row have none.
+    multipliers serves as many adjacent columns of a row, and look-up tables take the place of whole
+    blocks, so that a column is at the same distance from the edge in every row; columns that are
+    left over at the end of a row have look-up tables.
 
     Attributes
     ----------
@@ -61,13 +62,12 @@ class Allocation:
         return spread(self.blocks, self.rows)
 
     @property
-    def columns(self) -> Sequence[bool]:
-        """What the stages of a single row are, west to east: blocks, or elements without one."""
-        places = self.cols // self.lanes
-        stages: list[bool] = []
-        for is_block in spread(self.row_blocks[0], places):
-            stages += [True] if is_block else [False] * self.lanes
-        return stages + [False] * (self.cols % self.lanes)
+    def stages(self) -> Sequence[tuple[bool, int]]:
+        """The processing elements of a single row, west to east: whether each is a block, and its
+        columns."""
+        whole, rest = divmod(self.cols, self.lanes)
+        stages = [(bool(block), self.lanes) for block in spread(self.row_blocks[0], whole)]
+        return stages + [(False, 1)] * rest
 
     @property
     def product_latency(self) -> int:

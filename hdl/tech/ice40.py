@@ -21,53 +21,47 @@ class ICE40Multiplier(Multiplier):
 
     ::
 
-        activation_i --> [activation 0] --+--> [activation 1] --> activation_o[1]
-                                          |           |
-                                     [A low]     [A high]
-                                          x           x  --> [pipeline] --> product_o
-                                     [B low]     [B high]
-                                          |           |
-        weight_i ----------------> [weight 0]    [weight 1]
+        activation_i -+-> [activation] ----------------------> activation_o
+                      +-> [A high, A low] --.
+                                             x --> [pipeline] --> product_o
+        weight_i -------> [B high, B low] --'
+                              | load_i
 
-    The block has one enable for both of its weights, but the weights change a cycle apart, so the
-    weight registers are ordinary ones before the block's own.
+    Operands go straight into the block's registers: the B register, whose hold input is the
+    complement of ``load_i``, is the weight. The block has one hold for both of its weights, so both
+    lanes get the activation in the same cycle.
 
-    Cost: one SB_MAC16, 32 flip-flops, which are the activations and weights of both lanes. Signals
-    are those of Lattice FPGA-TN-02007, DSP function usage guide for iCE40 devices.
+    Cost: one SB_MAC16; flip-flops for the activation on its way to the next block, 8 for 8 x 8
+    bits. Signals are those of Lattice FPGA-TN-02007, DSP function usage guide for iCE40 devices.
 
     Parameters and members are those of `Multiplier`; widths are at most 8.
     """
 
-    latency: ClassVar[int] = 3
+    latency: ClassVar[int] = 2
     lanes: ClassVar[int] = 2
     kind: ClassVar[str] = "_pair"
     widest: ClassVar[int | None] = OPERAND_WIDTH
 
     def elaborate(self, platform: Any) -> Module:
-        """Build the block and the registers before it."""
+        """Build the block and the register beside it."""
         m = Module()
-        activation = Signal(
-            data.ArrayLayout(signed(self.activation_width), self.lanes), reset_less=True
-        )
-        weight = Signal(data.ArrayLayout(signed(self.weight_width), self.lanes), reset_less=True)
         operands = {
             name: Signal(data.ArrayLayout(signed(OPERAND_WIDTH), self.lanes),
                          name=f"operand_{name.lower()}")
             for name in "AB"
         }
         output = Signal(data.ArrayLayout(LANE_WIDTH, self.lanes))
-        m.d.sync += [activation[0].eq(self.activation_i), activation[1].eq(activation[0])]
+        activation = Signal(signed(self.activation_width), reset_less=True)
+        m.d.sync += activation.eq(self.activation_i)
         m.d.comb += self.activation_o.eq(activation)
         for lane in range(self.lanes):
-            with m.If(self.load_i[lane]):
-                m.d.sync += weight[lane].eq(self.weight_i[lane])
             m.d.comb += [
-                operands["A"][lane].eq(activation[lane]),
-                operands["B"][lane].eq(weight[lane]),
+                operands["A"][lane].eq(self.activation_i),
+                operands["B"][lane].eq(self.weight_i[lane]),
                 self.product_o[lane].eq(output[lane]),
             ]
         zeros = (
-            "CHOLD", "DHOLD", "AHOLD", "BHOLD", "IRSTTOP", "IRSTBOT", "ORSTTOP", "ORSTBOT",
+            "CHOLD", "DHOLD", "AHOLD", "IRSTTOP", "IRSTBOT", "ORSTTOP", "ORSTBOT",
             "OLOADTOP", "OLOADBOT", "ADDSUBTOP", "ADDSUBBOT", "OHOLDTOP", "OHOLDBOT", "CI",
             "ACCUMCI", "SIGNEXTIN",
         )
@@ -84,6 +78,7 @@ class ICE40Multiplier(Multiplier):
             i_B=Cat(operands["B"]),
             i_C=Const(0, LANE_WIDTH),
             i_D=Const(0, LANE_WIDTH),
+            i_BHOLD=~self.load_i,
             **{f"i_{name}": Const(0) for name in zeros},
             o_O=output.as_value(),
         )

@@ -28,9 +28,8 @@ class Multiplier(wiring.Component):
     ``load_i`` is the first to be multiplied by the ``weight_i`` of its cycle. There is one product
     a cycle, and no register has a reset.
 
-    A block of several multipliers has several *lanes*: as many products, of one activation that
-    passes the lanes one cycle after the other. Its ports other than ``activation_i`` are then
-    ``data.ArrayLayout`` of what is said below, lane 0 the first to get the activation.
+    A block of several multipliers has several *lanes*: as many products of one activation in the
+    same cycle. ``weight_i`` and ``product_o`` are then ``data.ArrayLayout`` of what is said below.
 
     Parameters
     ----------
@@ -73,26 +72,15 @@ class Multiplier(wiring.Component):
         self.activation_width = activation_width
         self.weight_width = weight_width
         activation, weight = signed(activation_width), signed(weight_width)
-        product, load = signed(activation_width + weight_width), 1
-        if self.lanes > 1:
-            layout = data.ArrayLayout
-            super().__init__(
-                {
-                    "activation_i": In(activation),
-                    "load_i": In(layout(load, self.lanes)),
-                    "weight_i": In(layout(weight, self.lanes)),
-                    "activation_o": Out(layout(activation, self.lanes)),
-                    "product_o": Out(layout(product, self.lanes)),
-                }
-            )
-            return
+        product = signed(activation_width + weight_width)
+        several = self.lanes > 1
         super().__init__(
             {
                 "activation_i": In(activation),
-                "load_i": In(load),
-                "weight_i": In(weight),
+                "load_i": In(1),
+                "weight_i": In(data.ArrayLayout(weight, self.lanes) if several else weight),
                 "activation_o": Out(activation),
-                "product_o": Out(product),
+                "product_o": Out(data.ArrayLayout(product, self.lanes) if several else product),
             }
         )
 

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -30,9 +30,13 @@ ACTIVATION_STRIDES = {
 }
 ACCUMULATOR_STRIDES = {"output_y": "accumulator_stride_y", "output_x": "accumulator_stride_x"}
 
-FULL_WIDTH = 17
-"""Bits of an address. Every address is a legal one of at most 16 bits plus one stride below 2**14,
-and nothing follows the first illegal one, so none wraps."""
+
+
+def _full_width(depth: int) -> int:
+    """Bits of an address in a memory of ``depth`` words. The first one is a field of 16 bits; every
+    other one is a legal one plus one stride below 2**14, and nothing follows the first illegal one,
+    so none wraps."""
+    return max(16, (depth - 1 + 2**14 - 1).bit_length())
 
 
 class ActivationSequencer(wiring.Component):
@@ -40,11 +44,11 @@ class ActivationSequencer(wiring.Component):
 
     ::
 
-        command --> [queue] --> counters, two addresses --> [Prefetcher] --> o
+        command --> counters, two addresses --> [Prefetcher] --> o
 
-    The next instruction follows in the cycle after the last vector. Vectors after the first one
-    with an address beyond the activation scratchpad or the accumulator are not read; in its place a
-    mark passes.
+    The next instruction follows in the cycle after the last vector; it is not taken before, so that
+    what offers it is the only place where it waits. Vectors after the first one with an address
+    beyond the activation scratchpad or the accumulator are not read; in its place a mark passes.
 
     Parameters
     ----------
@@ -66,9 +70,6 @@ class ActivationSequencer(wiring.Component):
     stop : In(1)
         Read no more.
     """
-
-    queue_depth: ClassVar[int] = 4
-    """Instructions the queue holds."""
 
     def __init__(self, *, rows: int, depth: int, accumulator_depth: int) -> None:
         self.rows = rows
@@ -96,23 +97,23 @@ class ActivationSequencer(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Describe the hardware."""
         m = Module()
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(
-            width=ACTIVATION_COMMAND.size, depth=self.queue_depth
-        )
         m.submodules.counter = counter = Once(
             LoopCounter({name: ACTIVATION_COMMAND[name].width for name in LEVELS})
         )
         m.submodules.source = source = Once(
             AddressGenerator(
                 {name: ACTIVATION_COMMAND[ACTIVATION_STRIDES[name]].shape for name in LEVELS},
-                width=FULL_WIDTH,
+                width=_full_width(1 << self.address_width),
             )
         )
         target_levels = {
             name: ACTIVATION_COMMAND[stride].shape for name, stride in ACCUMULATOR_STRIDES.items()
         }
         m.submodules.target = target = Once(
-            AddressGenerator({"block": unsigned(0)} | target_levels, width=FULL_WIDTH)
+            AddressGenerator(
+                {"block": unsigned(0)} | target_levels,
+                width=_full_width(1 << self.accumulator_address_width),
+            )
         )
         m.submodules.prefetcher = prefetcher = Once(
             Prefetcher(
@@ -121,35 +122,33 @@ class ActivationSequencer(wiring.Component):
         )
         wiring.connect(m, wiring.flipped(self.read), prefetcher.read)
         wiring.connect(m, wiring.flipped(self.o), prefetcher.o)
-        queued = data.View(ACTIVATION_COMMAND, queue.r_data)
+        command = self.command.payload
         active, load, step, restart = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            queue.w_data.eq(self.command.payload),
-            queue.w_en.eq(self.command.valid),
-            self.command.ready.eq(queue.w_rdy),
-            load.eq(queue.r_rdy & (~active | (step & counter.last))),
-            queue.r_en.eq(load),
+            self.command.ready.eq(~active | (step & counter.last)),
+            load.eq(self.command.valid & self.command.ready),
             counter.load.eq(load),
             counter.step.eq(step),
-            *(counter.counts[name].eq(queued[name]) for name in LEVELS),
+            *(counter.counts[name].eq(command[name]) for name in LEVELS),
             restart.eq(Cat(counter.advance[name] for name in BLOCK_LEVELS).any()),
             source.load.eq(load),
-            source.base.eq(queued.activation_address),
-            *(source.strides[name].eq(queued[ACTIVATION_STRIDES[name]]) for name in LEVELS),
+            source.base.eq(command.activation_address),
+            *(source.strides[name].eq(command[ACTIVATION_STRIDES[name]]) for name in LEVELS),
             source.step.eq(step),
             source.advance.eq(counter.advance),
             target.load.eq(load),
-            target.base.eq(queued.accumulator_address),
-            *(target.strides[name].eq(queued[ACCUMULATOR_STRIDES[name]]) for name in target_levels),
+            target.base.eq(command.accumulator_address),
+            *(
+                target.strides[name].eq(command[ACCUMULATOR_STRIDES[name]])
+                for name in target_levels
+            ),
             target.step.eq(step),
             target.advance.block.eq(restart),
             *(target.advance[name].eq(counter.advance[name]) for name in target_levels),
         ]
-        index = Signal.like(queued.index)
         first, accumulate = Signal(), Signal()
         with m.If(load):
-            m.d.sync += [active.eq(1), index.eq(queued.index)]
-            m.d.sync += [first.eq(1), accumulate.eq(queued.accumulate)]
+            m.d.sync += [active.eq(1), first.eq(1), accumulate.eq(command.accumulate)]
         with m.Elif(step):
             m.d.sync += [first.eq(restart), accumulate.eq(accumulate | restart)]
             with m.If(counter.last):
@@ -171,10 +170,12 @@ class ActivationSequencer(wiring.Component):
             tag.fault.eq(beyond),
             step.eq(prefetcher.i.valid & prefetcher.i.ready),
         ]
+        # A fault may come with the last vector, in whose cycle the next instruction is taken.
+        with m.If(load & ~(step & beyond)):
+            m.d.sync += self.fault.index.eq(command.index)
         with m.If(step & beyond):
             m.d.sync += [
                 self.fault.valid.eq(1),
-                self.fault.index.eq(index),
                 self.fault.address.eq(
                     Mux(
                         source_beyond,

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..memory.accumulator import Accumulator
 from ..memory.ports import int8_vector
-from .matmul_layouts import FAULT_LAYOUT, tag_layout, target_layout
+from .matmul_layouts import tag_layout, target_layout
 from .prefetch import Prefetcher
 
 __all__ = ["ARRAY_ACTIVITY", "ArrayIssue"]
@@ -45,7 +45,7 @@ class ArrayIssue(wiring.Component):
     address_width : int
         Bits of an accumulator address.
     instructions : int
-        Instructions that can be in hand at a time.
+        Instructions whose completion can be waited for, but for one in the output of their queue.
 
     Members
     -------
@@ -61,16 +61,18 @@ class ArrayIssue(wiring.Component):
         The array takes a weight vector.
     tile : In(1)
         The last word of a tile has been requested.
-    weight_fault, activation_fault : In(FAULT_LAYOUT)
-        From the sequencers.
+    weight_fault : In(1)
+        The weight sequencer has come to a word that is not there.
     instruction : In(1)
         A MATMUL has been accepted.
     waiting_semaphore : In(1)
         The next instruction waits on semaphores.
     stop : In(1)
         Issue no more.
-    error : Out(FAULT_LAYOUT)
-        ``valid`` for the cycle in which a fault's turn has come.
+    error : Out(1)
+        For a cycle: a fault's turn has come.
+    error_in_activations : Out(1)
+        With it: the fault is that of the activation sequencer.
     activity : Out(ARRAY_ACTIVITY)
     """
 
@@ -88,12 +90,12 @@ class ArrayIssue(wiring.Component):
                 "target": Out(target_layout(address_width)),
                 "weights_taken": In(1),
                 "tile": In(1),
-                "weight_fault": In(FAULT_LAYOUT),
-                "activation_fault": In(FAULT_LAYOUT),
+                "weight_fault": In(1),
                 "instruction": In(1),
                 "waiting_semaphore": In(1),
                 "stop": In(1),
-                "error": Out(FAULT_LAYOUT),
+                "error": Out(1),
+                "error_in_activations": Out(1),
                 "activity": Out(ARRAY_ACTIVITY),
             }
         )
@@ -120,7 +122,10 @@ class ArrayIssue(wiring.Component):
         valid, address = self.issued, tag.target.address
         for number in range(1, Accumulator.hazard_distance):
             recent = Signal(name=f"recent_{number}")
-            recent_address = Signal(self.address_width, name=f"recent_address_{number}")
+            # Without a reset these are the first registers of the delay line to the accumulator.
+            recent_address = Signal(
+                self.address_width, name=f"recent_address_{number}", reset_less=True
+            )
             m.d.sync += [recent.eq(valid), recent_address.eq(address)]
             conflicts.append(recent & (recent_address == tag.target.address))
             valid, address = recent, recent_address
@@ -140,10 +145,10 @@ class ArrayIssue(wiring.Component):
             m.d.sync += tile_complete.eq(0)
 
         # Instructions with vectors still to come.
-        pending = Signal(range(self.instructions + 1))
+        pending = Signal(range(self.instructions + 2))
         m.d.sync += pending.eq(pending + self.instruction - (self.issued & tag.target.last))
 
-        weights_missing = self.weight_fault.valid & first & ~tiles.any()
+        weights_missing = self.weight_fault & first & ~tiles.any()
         at_mark = self.i.valid & tag.fault & (~first | (tiles != 0))
         no_weights = first & ~tile_complete
         m.d.comb += [
@@ -151,8 +156,8 @@ class ArrayIssue(wiring.Component):
             self.o.payload.first.eq(tag.first),
             self.o.valid.eq(self.i.valid & ~tag.fault & ~interlock & ~self.stop),
             self.i.ready.eq(self.issued),
-            self.error.eq(Mux(at_mark, self.activation_fault, self.weight_fault)),
-            self.error.valid.eq((weights_missing | at_mark) & ~self.stop),
+            self.error.eq((weights_missing | at_mark) & ~self.stop),
+            self.error_in_activations.eq(at_mark),
         ]
         with m.If(self.issued):
             m.d.comb += self.activity.active.eq(1)

@@ -20,6 +20,7 @@ from .activation_sequencer import ActivationSequencer
 from .completion import CompletionQueue
 from .delay_line import DelayLine
 from .issue import ARRAY_ACTIVITY, ArrayIssue
+from .matmul_layouts import FAULT_LAYOUT
 from .prefetch import Prefetcher
 from .weight_sequencer import WeightSequencer
 
@@ -89,7 +90,7 @@ class MatmulUnit(wiring.Component):
         )
         # Enough to keep single-vector instructions, one every `rows` cycles, in flight.
         way = self.array.latency + Accumulator.update_latency + Prefetcher.latency
-        self.instructions = 1 << (way // rows + ActivationSequencer.queue_depth).bit_length()
+        self.instructions = 1 << (way // rows + 1).bit_length()
         address_width = self.activation_sequencer.accumulator_address_width
         self.issue = Once(
             ArrayIssue(rows=rows, address_width=address_width, instructions=self.instructions)
@@ -143,25 +144,33 @@ class MatmulUnit(wiring.Component):
 
         stopped, stop = Signal(), Signal()
         m.d.comb += stop.eq(stopped | self.halt)
-        m.d.sync += stopped.eq(stop | issue.error.valid)
+        m.d.sync += stopped.eq(stop | issue.error)
 
-        # Hand a command to both sequencers and the completion queue, or a SYNC to the last alone.
+        # The weight sequencer may take a command before the activation sequencer is free. The next
+        # one comes when both, and the completion queue, have it. A SYNC goes to the last alone.
         fields = data.View(FORMATS[Opcode.MATMUL].layout, self.command.payload.instruction)
-        accepted, is_matmul = Signal(), Signal()
+        offered, accepted, is_matmul, ahead = Signal(), Signal(), Signal(), Signal()
         index = self.command.payload.index
+        with_weights = ahead | weights.command.ready
         m.d.comb += [
+            is_matmul.eq(fields.opcode == Opcode.MATMUL.value),
+            offered.eq(self.command.valid & completion.i.ready & ~stop),
             self.command.ready.eq(
-                weights.command.ready & activations.command.ready & completion.i.ready & ~stop
+                completion.i.ready
+                & ~stop
+                & (~is_matmul | (with_weights & activations.command.ready))
             ),
             accepted.eq(self.command.valid & self.command.ready),
-            is_matmul.eq(fields.opcode == Opcode.MATMUL.value),
+            weights.command.valid.eq(offered & is_matmul & ~ahead),
+            activations.command.valid.eq(offered & is_matmul & with_weights),
             completion.i.valid.eq(accepted),
             completion.i.payload.signal.eq(fields.signal),
             completion.i.payload.index.eq(index),
             completion.i.payload.immediate.eq(~is_matmul),
         ]
+        takes = weights.command.valid & weights.command.ready
+        m.d.sync += ahead.eq((ahead | takes) & ~accepted)
         for sequencer in (weights, activations):
-            m.d.comb += sequencer.command.valid.eq(accepted & is_matmul)
             m.d.comb += sequencer.stop.eq(stop)
             command = sequencer.command.payload
             for name, _ in command.shape():
@@ -175,8 +184,7 @@ class MatmulUnit(wiring.Component):
         m.d.comb += [
             issue.weights_taken.eq(array.weights.valid & array.weights.ready),
             issue.tile.eq(weights.tile),
-            issue.weight_fault.eq(weights.fault),
-            issue.activation_fault.eq(activations.fault),
+            issue.weight_fault.eq(weights.fault.valid),
             issue.instruction.eq(accepted & is_matmul),
             issue.waiting_semaphore.eq(self.waiting_semaphore),
             issue.stop.eq(stop),
@@ -195,11 +203,17 @@ class MatmulUnit(wiring.Component):
         # Vectors on their way from the array's input to memory.
         in_flight = Signal(range(array.latency + Accumulator.update_latency + 1))
         m.d.sync += in_flight.eq(in_flight + issue.issued - to_memory.o_valid)
+        in_activations = Signal()
         m.d.sync += [
-            self.error.valid.eq(issue.error.valid),
+            self.error.valid.eq(issue.error),
+            in_activations.eq(issue.error_in_activations),
+        ]
+        # The sequencers keep their faults.
+        fault = data.View(FAULT_LAYOUT, Mux(in_activations, activations.fault, weights.fault))
+        m.d.comb += [
             self.error.code.eq(ErrorCode.MEMORY_RANGE),
-            self.error.index.eq(issue.error.index),
-            self.error.address.eq(issue.error.address),
+            self.error.index.eq(fault.index),
+            self.error.address.eq(fault.address),
         ]
         m.d.comb += [
             self.signal.eq(Mux(self.halt, 0, completion.signal)),

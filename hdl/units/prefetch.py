@@ -41,7 +41,8 @@ class Prefetcher(wiring.Component):
     Members
     -------
     i : In(stream of StructLayout(address, read=1, tag))
-        Without ``read`` the memory is not read, and the data that go with the tag are undefined.
+        Without ``read`` the memory is not read, and the data that go with the tag are what it then
+        gives.
     read : Out(ReadSignature)
         Port of the memory.
     o : Out(stream of StructLayout(data, tag))

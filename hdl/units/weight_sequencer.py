@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed, unsigned
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
@@ -29,11 +29,13 @@ class WeightSequencer(wiring.Component):
 
     ::
 
-        command --> [queue] --> [x (rows - 1)] --> [+] --> counters, address --> [Prefetcher] --> o
+        command --> [x (rows - 1)] --> + --> counters, address --> [Prefetcher] --> o
 
-    Runs ahead of the activations as far as its queue, the prefetcher and the array's shadow
-    registers reach, across instructions too. Rows from ``last_rows`` on of a last channel block are
-    zero and are not read. A word beyond the memory is not read; everything before it is delivered.
+    Runs ahead of the activations as far as the prefetcher and the array's shadow registers reach,
+    also into the next instruction. An instruction is taken in the second cycle of its offer at the
+    earliest (in the first of an array of one row), and only once the words of the one before have
+    been requested. Rows from ``last_rows`` on of a last channel block are zero and are not read. A
+    word beyond the memory is not read; everything before it is delivered.
 
     Parameters
     ----------
@@ -45,8 +47,9 @@ class WeightSequencer(wiring.Component):
     Members
     -------
     command : In(stream of WEIGHT_COMMAND)
+        An offer stays until it is taken.
     read : Out(ReadSignature)
-        Port of the weight scratchpad.
+        Port of the weight scratchpad, which gives zero for a word that is not read.
     o : Out(stream of ArrayLayout(signed(8), cols))
         Weight vectors for the array.
     tile : Out(1)
@@ -56,9 +59,6 @@ class WeightSequencer(wiring.Component):
     stop : In(1)
         Read no more.
     """
-
-    queue_depth: ClassVar[int] = 4
-    """Instructions the queue holds."""
 
     def __init__(self, *, rows: int, cols: int, depth: int) -> None:
         self.rows = rows
@@ -90,9 +90,6 @@ class WeightSequencer(wiring.Component):
         """Describe the hardware."""
         m = Module()
         row_width = bits_for(max(1, self.rows - 1))
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(
-            width=WEIGHT_COMMAND.size, depth=self.queue_depth
-        )
         m.submodules.counter = counter = Once(
             LoopCounter(
                 {name: WEIGHT_COMMAND[name].width for name in BLOCK_LEVELS} | {"row": row_width}
@@ -111,84 +108,63 @@ class WeightSequencer(wiring.Component):
             Prefetcher(
                 address_width=self.address_width,
                 shape=int8_vector(self.cols),
-                tag=data.StructLayout({"zero": unsigned(1)}),
+                tag=unsigned(0),
             )
         )
         wiring.connect(m, wiring.flipped(self.read), prefetcher.read)
-        m.d.comb += [
-            queue.w_data.eq(self.command.payload),
-            queue.w_en.eq(self.command.valid),
-            self.command.ready.eq(queue.w_rdy),
-        ]
 
-        # Two stages find the address of the first block's bottom row.
-        scaled, placed = Signal(WEIGHT_COMMAND), Signal(WEIGHT_COMMAND)
-        scaled_valid, placed_valid, load = Signal(), Signal(), Signal()
-        scaled_ready, placed_ready = Signal(), Signal()
-        way_down, start = Signal(self.full_width), Signal(self.full_width)
-        queued = data.View(WEIGHT_COMMAND, queue.r_data)
-        m.d.comb += [
-            placed_ready.eq(~placed_valid | load),
-            scaled_ready.eq(~scaled_valid | placed_ready),
-            queue.r_en.eq(scaled_ready),
-        ]
-        with m.If(scaled_ready):
+        # The way from the first block's top row to its bottom row, found while the command waits.
+        command = self.command.payload
+        load = Signal()
+        scaled: Value = Const(1, 1)
+        way_down: Value = Const(0, 1)
+        if self.rows > 1:
+            scaled, way_down = Signal(), Signal(self.full_width)
             m.d.sync += [
-                scaled_valid.eq(queue.r_rdy),
-                scaled.eq(queued),
-                way_down.eq(constant_multiple(queued.weight_stride_row, self.rows - 1)),
-            ]
-        with m.If(placed_ready):
-            m.d.sync += [
-                placed_valid.eq(scaled_valid),
-                placed.eq(scaled),
-                start.eq(scaled.weight_address + way_down),
+                scaled.eq(self.command.valid & ~load),
+                way_down.eq(constant_multiple(command.weight_stride_row, self.rows - 1)),
             ]
 
         # One word a cycle.
         active, step, skip, beyond = Signal(), Signal(), Signal(), Signal()
-        index = Signal.like(placed.index)
         missing = Signal(row_width)  # Rows of a last block that are not there, at its bottom.
         running = active & ~self.fault.valid & ~self.stop
         m.d.comb += [
-            load.eq(placed_valid & (~active | (step & counter.last))),
+            self.command.ready.eq(scaled & (~active | (step & counter.last))),
+            load.eq(self.command.valid & self.command.ready),
             skip.eq(counter.at_last.channel_blocks & (counter.done.row < missing)),
             beyond.eq(generator.address[self.address_width :].any() & ~skip),
             prefetcher.i.valid.eq(running & ~beyond),
             prefetcher.i.payload.address.eq(generator.address),
             prefetcher.i.payload.read.eq(~skip),
-            prefetcher.i.payload.tag.zero.eq(skip),
             step.eq(prefetcher.i.valid & prefetcher.i.ready),
             self.tile.eq(step & counter.at_last.row),
             counter.load.eq(load),
             counter.step.eq(step),
             counter.counts.row.eq(self.rows - 1),
-            *(counter.counts[name].eq(placed[name]) for name in BLOCK_LEVELS),
+            *(counter.counts[name].eq(command[name]) for name in BLOCK_LEVELS),
             generator.load.eq(load),
-            generator.base.eq(start),
-            generator.strides.block.eq(placed.weight_stride_block),
-            generator.strides.row.eq(-placed.weight_stride_row),
+            generator.base.eq(command.weight_address + way_down),
+            generator.strides.block.eq(command.weight_stride_block),
+            generator.strides.row.eq(-command.weight_stride_row),
             generator.step.eq(step),
             generator.advance.row.eq(counter.advance.row),
             generator.advance.block.eq(Cat(counter.advance[name] for name in BLOCK_LEVELS).any()),
         ]
         with m.If(load):
-            m.d.sync += [active.eq(1), index.eq(placed.index), missing.eq(0)]
-            with m.If(placed.last_rows < self.rows):
-                m.d.sync += missing.eq(self.rows - 1 - placed.last_rows)
+            m.d.sync += [active.eq(1), self.fault.index.eq(command.index), missing.eq(0)]
+            with m.If(command.last_rows < self.rows):
+                m.d.sync += missing.eq(self.rows - 1 - command.last_rows)
         with m.Elif(step & counter.last):
             m.d.sync += active.eq(0)
+        # After a fault nothing moves, so address and index are those of the missing word.
         with m.If(running & beyond):
-            m.d.sync += [
-                self.fault.valid.eq(1),
-                self.fault.index.eq(index),
-                self.fault.address.eq(generator.address | (Memory.WEIGHT.value << 29)),
-            ]
+            m.d.sync += self.fault.valid.eq(1)
+        m.d.comb += self.fault.address.eq(generator.address | (Memory.WEIGHT.value << 29))
 
-        word = prefetcher.o.payload
         m.d.comb += [
             self.o.valid.eq(prefetcher.o.valid),
             prefetcher.o.ready.eq(self.o.ready),
-            self.o.payload.eq(Mux(word.tag.zero, 0, word.data)),
+            self.o.payload.eq(prefetcher.o.payload.data),
         ]
         return m

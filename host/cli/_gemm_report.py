@@ -43,6 +43,7 @@ def print_report(console: Console, result: dict[str, Any]) -> None:
     table.add_row("multiply-accumulates", f"{result['macs']:,}")
     if result["instructions"]:
         table.add_row("instructions", f"{result['instructions']:,}")
+    if result["bytes_read"]:
         table.add_row("bytes read", f"{result['bytes_read']:,}")
         table.add_row("bytes written", f"{result['bytes_written']:,}")
     if result["cycles_per_second"]:

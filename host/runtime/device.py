@@ -210,7 +210,7 @@ class ProgramDevice(Device):
     transport : Transport
         Executes jobs.
     has_clock : bool
-        Whether its counters count cycles.
+        Whether its counters count cycles: not where there is no hardware, nor where it has none.
     dram_bytes, watchdog, max_cycles : int
         As in `weft.runtime.driver.Driver`.
     """
@@ -227,6 +227,7 @@ class ProgramDevice(Device):
         max_cycles: int = 100_000_000,
     ) -> None:
         super().__init__(config, dram_bytes=dram_bytes)
+        self.has_clock = type(self).has_clock and bool(config.performance_counters)
         self.transport = transport
         self.driver = Driver(
             transport, config, dram_bytes=self.dram_bytes, watchdog=watchdog, max_cycles=max_cycles

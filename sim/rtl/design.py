@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ...generators.verilog import emit
 from ...hdl.accelerator import Accelerator
-from ...hdl.config import SEMAPHORE_COUNT, Config
+from ...hdl.config import SEMAPHORE_COUNT, Config, ConfigurationError
 from ...hdl.isa import Unit
 from ...hdl.tech.technology import simulation_model
 from .build import cache_directory, locked
@@ -92,7 +92,17 @@ def _write(path: Path, text: str) -> None:
 
 
 def recorded_signals(config: Config) -> dict[str, str]:
-    """Registers that a tracing build records, and the module of each."""
+    """Registers that a tracing build records, and the module of each.
+
+    Raises
+    ------
+    ConfigurationError
+        If the hardware does not see its own events.
+    """
+    if not config.performance_counters:
+        raise ConfigurationError(
+            "performance_counters must be 1 to record what the hardware does, not 0"
+        )
     units = len(Unit) if config.lanes else len(Unit) - 1
     return {
         EVENTS_SIGNAL: "weft_counters",

@@ -23,6 +23,7 @@ class Bench:
         self.gates, self.sources = bench_parameters()["requests"], bench_parameters()["sources"]
         start_clock(dut)
         self.requests = [None] * self.gates
+        self.granted = {}  # Gate and mask of a grant in the cycle before.
         self.counts = [0] * SEMAPHORE_COUNT
         self.overflow = None
         for name in ("request", "signal", "clear", "halt"):
@@ -42,7 +43,7 @@ class Bench:
         dut.request.value = sum(
             (1 | mask << 1) << gate * REQUEST_BITS
             if mask is not None
-            else self.random.getrandbits(16) << 1 << gate * REQUEST_BITS
+            else self.granted.get(gate, self.random.getrandbits(16)) << 1 << gate * REQUEST_BITS
             for gate, mask in enumerate(self.requests)
         )
         dut.clear.value, dut.halt.value = clear, halt
@@ -56,12 +57,15 @@ class Bench:
                 for gate, mask in enumerate(self.requests)
                 if mask is not None
                 and not halt
+                and not self.granted
                 and all(self.counts[n] for n in range(SEMAPHORE_COUNT) if mask >> n & 1)
             ),
             None,
         )
         assert grant == (0 if expected is None else 1 << expected), (grant, expected)
+        self.granted = {}
         if expected is not None:
+            self.granted = {expected: self.requests[expected]}
             for number in range(SEMAPHORE_COUNT):
                 self.counts[number] -= self.requests[expected] >> number & 1
         self.model_signals(signals, index_of, clear, halt)
@@ -91,7 +95,7 @@ async def random_traffic(dut):
     for _ in range(4):
         for _ in range(700):
             for gate, mask in enumerate(bench.requests):
-                if mask is None and random.random() < 0.4:
+                if mask is None and gate not in bench.granted and random.random() < 0.4:
                     bench.requests[gate] = sum(
                         1 << random.randrange(SEMAPHORE_COUNT) for _ in range(random.choice([1, 2]))
                     )
@@ -155,6 +159,7 @@ async def priority_and_rate(dut):
         granted, _ = await bench.step()
         order.append(granted)
         bench.requests[granted] = None
+        assert (await bench.step())[0] is None, "a grant on counts that are not yet known"
     assert order == list(range(bench.gates))
 
 

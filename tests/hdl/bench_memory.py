@@ -82,7 +82,8 @@ async def scratchpad(dut):
             dut.read__valid.value = int(request is not None)
             dut.read__payload.value = request or 0
         await ReadOnly()
-        assert int(dut.write__ready.value)
+        ready = not (parameters.get("single_port") and matmul is not None)
+        assert int(dut.write__ready.value) == ready
         if matmul is not None:
             schedule.after(LATENCY, ("matmul", words[matmul]))
         if banked and request is not None:
@@ -95,11 +96,13 @@ async def scratchpad(dut):
         expected = dict(schedule.now())
         if "matmul" in expected:
             assert vector.unpack(int(dut.matmul_read__data.value)) == expected["matmul"]
+        elif not banked and cycle >= LATENCY:
+            assert int(dut.matmul_read__data.value) == 0
         if banked:
             assert bool(int(dut.read_data__valid.value)) == ("read" in expected)
             if "read" in expected:
                 assert vector.unpack(int(dut.read_data__data.value)) == expected["read"]
-        if written is not None:
+        if written is not None and ready:
             words[written] = word
             readable[written] = cycle + WRITE_LATENCY[parameters["memory"]]
         await FallingEdge(dut.clk)
@@ -190,7 +193,7 @@ async def accumulator(dut):
         await ReadOnly()
 
         def same_bank(one, other):
-            return (one >= depth // 2) == (other >= depth // 2)
+            return parameters["banks"] == 1 or (one >= depth // 2) == (other >= depth // 2)
 
         if request is not None:
             conflict = bool(update and update[1]) and same_bank(update[0], request[0])

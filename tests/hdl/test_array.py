@@ -29,7 +29,8 @@ FULL_SIZES = [(12, 13), (32, 32), (64, 8), (8, 64), (33, 1), (1, 40), (35, 33), 
 
 FAMILY_SIZES = [
     ("ecp5", 3, 5, 7), ("ecp5", 4, 4, None), ("ecp5", 2, 3, 0), ("ice40", 4, 4, None),
-    ("ice40", 3, 5, 7), ("ice40", 2, 1, None), ("gowin", 3, 4, 5), ("nexus", 4, 3, None),
+    ("ice40", 3, 5, 7), ("ice40", 2, 1, None), ("ice40", 3, 18, 20), ("gowin", 3, 4, 5),
+    ("nexus", 4, 3, None),
     ("nexus", 5, 2, 3), ("xilinx7", 3, 4, None), ("generic", 3, 4, 6),
 ]
 """Family, rows, columns, multipliers in blocks."""
@@ -101,13 +102,14 @@ def test_latency(size):
 
 @pytest.mark.parametrize(
     ("family", "multipliers", "latency"),
-    [("ecp5", None, 5), ("ecp5", 5, 5), ("ecp5", 0, 4), ("ice40", None, 3), ("ice40", 5, 4),
+    [("ecp5", None, 5), ("ecp5", 5, 5), ("ecp5", 0, 4), ("ice40", None, 2), ("ice40", 5, 4),
      ("nexus", None, 2), ("nexus", 11, 4), ("nexus", 12, 2), ("nexus", 0, 4)],
 )
 def test_latency_is_that_of_the_slowest_multiplier_in_use(family, multipliers, latency):
     design = array(3, 4, family=family, multipliers=multipliers)
     assert design.product_latency == latency
-    assert design.latency == 3 + 4 + latency
+    assert design.stages == (2 if family == "ice40" else 4)
+    assert design.latency == 3 + design.stages + latency
 
 
 def simulate(component, cycles, drive, check):
@@ -293,6 +295,10 @@ SIZE = {"rows": 4, "cols": 4, "partial_sum_width": 18}
         (
             lambda: PE(weight_width=1, partial_sum_width=16),
             "weight_width must be at least 2, not 1",
+        ),
+        (
+            lambda: PE(partial_sum_width=16, family="ice40", span=3),
+            "span must be a multiple of 2, the lanes of ICE40Multiplier, not 3",
         ),
         (lambda: Skew(count=0, width=8), "count must be at least 1, not 0"),
         (lambda: Delay(width=8, cycles=0), "cycles must be at least 1, not 0"),

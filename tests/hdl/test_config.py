@@ -34,6 +34,7 @@ ILLEGAL = [
     ("vector_lanes", False, "from 0 to 64"),
     ("parameter_depth", 24, "the next power of two is 32"),
     ("parameter_depth", 8192, "from 16 to 4096"),
+    ("performance_counters", 2, "from 0 to 1"),
     ("requantize", "gemmlowp", "'tflite' or 'onnx'"),
     ("family", "spartan", "one of generic, ecp5, ice40, gowin, nexus, xilinx7"),
     ("multipliers", -1, "from 0 to 65536"),

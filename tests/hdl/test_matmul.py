@@ -73,7 +73,7 @@ def configuration(rows, cols, **changes):
 
 def start_latency(config):
     """Cycles from the one after a command is accepted to its first vector."""
-    return 9 + config.rows
+    return 5 + config.rows
 
 
 def bench(config, simulator, *, rounds, **options):

@@ -31,27 +31,42 @@ def test_activation_scratchpad(rows, depth, simulator):
     bench(component, "activation", simulator, length=rows, depth=depth)
 
 
-def test_weight_scratchpad(simulator):
-    bench(WeightScratchpad(cols=3, depth=32), "weight", simulator, length=3, depth=32)
+@pytest.mark.parametrize("single_port", [False, True])
+def test_weight_scratchpad(single_port, simulator):
+    component = WeightScratchpad(cols=3, depth=32, single_port=single_port)
+    sizes = {"length": 3, "depth": 32, "single_port": single_port}
+    bench(component, "weight", simulator, **sizes)
 
 
 @pytest.mark.parametrize(
-    "cols, width, data_width, depth, slots, family",
+    "cols, width, data_width, depth, slots, banks, family",
     [
-        (1, 32, 16, 16, 1, "generic"),
-        (3, 24, 18, 32, 1, "generic"),
-        (6, 32, 19, 16, 3, "generic"),
-        (4, 32, 18, 16, 2, "ecp5"),
-        (2, 23, 23, 16, 1, "ecp5"),
+        (1, 32, 16, 16, 1, 2, "generic"),
+        (3, 24, 18, 32, 1, 2, "generic"),
+        (6, 32, 19, 16, 3, 2, "generic"),
+        (4, 28, 18, 16, 4, 1, "generic"),
+        (4, 32, 18, 16, 2, 2, "ecp5"),
+        (2, 23, 23, 16, 1, 2, "ecp5"),
     ],
 )
-def test_accumulator(cols, width, data_width, depth, slots, family, simulator):
+def test_accumulator(cols, width, data_width, depth, slots, banks, family, simulator):
     component = Accumulator(
-        cols=cols, width=width, depth=depth, data_width=data_width, slots=slots, family=family
+        cols=cols,
+        width=width,
+        depth=depth,
+        data_width=data_width,
+        slots=slots,
+        banks=banks,
+        family=family,
     )
     sizes = {"length": cols, "depth": depth, "width": width, "data_width": data_width}
-    sizes["slots"] = slots
+    sizes |= {"slots": slots, "banks": banks}
     bench(component, "accumulator", simulator, family, **sizes)
+
+
+def test_accumulator_refuses_banks():
+    with pytest.raises(ValueError, match="banks must be 1 or 2, not 3"):
+        Accumulator(cols=1, width=32, depth=16, data_width=16, banks=3)
 
 
 @pytest.mark.parametrize("width, data_width", [(33, 16), (16, 17), (16, 0)])

@@ -20,7 +20,6 @@ class Column:
 
     def __init__(self):
         self.shadow = self.weight = 0
-        self.control = (0, 0, 0)
         self.products = deque([None] * LATENCY)
         self.pairs = set()
 
@@ -32,12 +31,10 @@ class Column:
             self.shadow = weight
         self.products.append((activation, self.weight))
         operands = self.products.popleft()
-        later = self.control
-        self.control = (activation, swap, shift)
         if operands is None:
-            return None, self.shadow, later
+            return None, self.shadow
         self.pairs.add(operands)
-        return partial_sum + operands[0] * operands[1], self.shadow, later
+        return partial_sum + operands[0] * operands[1], self.shadow
 
 
 def pack(values, width):
@@ -57,20 +54,16 @@ async def run(dut, stimulus, random):
         dut.weight_i.value = pack(weights, 8)
         dut.partial_sum_i.value = pack(sums, WIDTH)
         expected, shadows = [], []
-        moving = (activation, swap, shift)
         for column, weight, partial_sum in zip(columns, weights, sums, strict=True):
-            result, shadow, later = column.cycle(*moving, weight, partial_sum)
+            result, shadow = column.cycle(activation, swap, shift, weight, partial_sum)
             expected.append(result)
             shadows.append(shadow)
-            moving = later
         await FallingEdge(dut.clk)
         assert int(dut.weight_o.value) == pack(shadows, 8)
         if None not in expected:
             assert int(dut.partial_sum_o.value) == pack(expected, WIDTH), expected
-        # The registers of the last column give what enters the next one in the next cycle.
-        activation_o, swap_o, shift_o = columns[-1].control
-        assert int(dut.activation_o.value) == activation_o & 255
-        assert (int(dut.swap_o.value), int(dut.shift_o.value)) == (swap_o, shift_o)
+        assert int(dut.activation_o.value) == activation & 255
+        assert (int(dut.swap_o.value), int(dut.shift_o.value)) == (swap, shift)
     return columns
 
 
@@ -78,21 +71,18 @@ def every_pair(random):
     """Streams all activations past all weights; each column has the weights in its own order."""
     orders = [random.sample(VALUES, len(VALUES)) for _ in range(COLUMNS)]
     yield 0, 0, 1, [order[0] for order in orders]
-    # Columns take the shift a cycle apart, each with what stands at its port then.
-    for _ in range(COLUMNS):
-        yield 0, 0, 0, [order[0] for order in orders]
     for index in range(len(VALUES)):
         load = random.randrange(100, 240)
         following = [order[(index + 1) % len(VALUES)] for order in orders]
         for number, activation in enumerate(random.sample(VALUES, len(VALUES))):
             weights = [random.choice(VALUES) for _ in range(COLUMNS)]
-            if load <= number <= load + COLUMNS:
+            if number == load:
                 weights = following
             # A swap to the same weight, or a shift of anything before the last, changes nothing.
             swap = number == 0 or (number < 90 and random.random() < 0.1)
-            shift = number == load or (90 <= number < load - COLUMNS and random.random() < 0.3)
+            shift = number == load or (90 <= number < load and random.random() < 0.3)
             yield activation, int(swap), int(shift), weights
-    for _ in range(LATENCY + COLUMNS):
+    for _ in range(LATENCY):
         yield 0, 0, 0, [0] * COLUMNS
 
 
@@ -111,7 +101,7 @@ async def start(dut):
         control.value = 1
         await FallingEdge(dut.clk)
         control.value = 0
-        for _ in range(COLUMNS + LATENCY):
+        for _ in range(1 + LATENCY):
             await FallingEdge(dut.clk)
 
 

@@ -11,7 +11,8 @@ from weft.hdl.pe.integer import PE
 from weft.hdl.tech.technology import TECHNOLOGIES, simulation_model
 from weft.sim.bench.runner import run_bench
 
-KINDS = [(family, True) for family in FAMILIES] + [("generic", False), ("ecp5", False)]
+KINDS = [(family, True) for family in FAMILIES]
+KINDS += [("generic", False), ("ecp5", False), ("ice40", False)]
 RUNS = [
     pytest.param(family, hard, simulator, id=f"{family}-{'hard' if hard else 'soft'}-{simulator}")
     for family, hard in KINDS
@@ -24,7 +25,8 @@ WIDTH = Config(rows=8).partial_sum_width
 def test_pe(family, hard, chosen, request):
     if request.config.getoption("--simulator") not in (chosen, "both"):
         pytest.skip(f"--simulator leaves {chosen} out")
-    pe = PE(partial_sum_width=WIDTH, family=family, hard=hard)
+    span = TECHNOLOGIES[family].hard.lanes
+    pe = PE(partial_sum_width=WIDTH, family=family, hard=hard, span=span)
     result = run_bench(
         pe,
         name=pe.module_name,

@@ -5,7 +5,7 @@
 /* verilator lint_off UNUSEDPARAM */
 
 // Two signed 8 x 8 multipliers with input and pipeline registers. Accumulators, the 16 x 16 mode,
-// holds and resets are not modelled.
+// resets and holds other than BHOLD are not modelled.
 module SB_MAC16 #(
   parameter A_REG = 0,
   parameter B_REG = 0,
@@ -28,7 +28,7 @@ module SB_MAC16 #(
   reg [31:0] pipeline = 32'd0;
   always @(posedge CLK) if (CE) begin
     a_register <= A;
-    b_register <= B;
+    if (!BHOLD) b_register <= B;
     pipeline <= {top, bottom};
   end
 
