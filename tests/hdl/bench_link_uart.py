@@ -12,11 +12,13 @@ from weft.sim.bench.uart import UARTModel
 async def begin(dut):
     parameters = bench_parameters()
     bit_ps = round(parameters["cycles_per_bit"] * 10_000 * parameters["skew"])
-    uart = UARTModel(dut.rx, dut.tx, bit_ps)
+    dut.rx.value = 1
     start_clock(dut)
     source, monitor = StreamSource(dut, "i", dut.clk), StreamMonitor(dut, "o", dut.clk)
     await reset(dut)
     await cycles(dut, 20)
+    # Before the reset, the line may have been anything.
+    uart = UARTModel(dut.rx, dut.tx, bit_ps)
     return uart, source, monitor, bit_ps
 
 
