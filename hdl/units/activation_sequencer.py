@@ -170,8 +170,8 @@ class ActivationSequencer(wiring.Component):
             tag.fault.eq(beyond),
             step.eq(prefetcher.i.valid & prefetcher.i.ready),
         ]
-        # A fault may come with the last vector, in whose cycle the next instruction is taken.
-        with m.If(load & ~(step & beyond)):
+        # A fault may come with the last vector: the next instruction is taken in its cycle or after.
+        with m.If(load & ~(step & beyond) & ~self.fault.valid):
             m.d.sync += self.fault.index.eq(command.index)
         with m.If(step & beyond):
             m.d.sync += [
