@@ -170,7 +170,7 @@ class ActivationSequencer(wiring.Component):
             tag.fault.eq(beyond),
             step.eq(prefetcher.i.valid & prefetcher.i.ready),
         ]
-        # A fault may come with the last vector: the next instruction is taken in its cycle or after.
+        # A fault may come with the last vector; the next instruction is taken then or later.
         with m.If(load & ~(step & beyond) & ~self.fault.valid):
             m.d.sync += self.fault.index.eq(command.index)
         with m.If(step & beyond):
