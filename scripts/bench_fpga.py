@@ -121,6 +121,13 @@ def merged(
     return head + "".join(known[name] for name in order if name in known)
 
 
+def add_row(table: str, name: str, row: str, head: str, order: Iterable[str]) -> None:
+    """Put one row into a table of the document as it is now: builds take long."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    new = merged(table_of(text, table), {name: row}, head, order)
+    DOCUMENT.write_text(replaced(text, table, new), encoding="utf-8")
+
+
 def main() -> None:
     """Build what is asked for and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -132,21 +139,16 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("build/fpga"))
     options = parser.parse_args()
     text = DOCUMENT.read_text(encoding="utf-8")
-    text = replaced(text, "boards", board_table())
+    DOCUMENT.write_text(replaced(text, "boards", board_table()), encoding="utf-8")
     for name in options.design:
         result = design_result(name, options.seeds, options.output / name, options.reuse)
-        row = {name: design_row(name, result)}
-        table = merged(table_of(text, "designs"), row, DESIGN_HEAD, DESIGNS)
-        text = replaced(text, "designs", table)
-        DOCUMENT.write_text(text, encoding="utf-8")
+        add_row("designs", name, design_row(name, result), DESIGN_HEAD, DESIGNS)
     for name in options.board:
         build = build_board(
             board_named(name), seeds=options.seeds, output=options.output / name,
             progress=lambda step, name=name: print(f"{name}: {step}", flush=True),
         )
-        text = replaced(text, "builds", merged(table_of(text, "builds"), {name: build_row(build)}))
-        DOCUMENT.write_text(text, encoding="utf-8")
-    DOCUMENT.write_text(text, encoding="utf-8")
+        add_row("builds", name, build_row(build), BUILD_HEAD, BOARDS)
 
 
 if __name__ == "__main__":
