@@ -3,6 +3,19 @@
 
 import pytest
 
+from weft.boards import build
+from weft.boards.wrapper import wrapper
+
+STAND_IN = """
+module weft_board (input wire clk, rst, uart_rx, output wire uart_tx, output wire [3:0] leds);
+  reg [3:0] count;
+  always @(posedge clk) count <= rst ? 4'b0 : count + uart_rx;
+  assign uart_tx = count[3];
+  assign leds = count;
+endmodule
+"""
+"""In the place of the generic board: a whole one takes minutes to build."""
+
 
 def pytest_addoption(parser):
     parser.addoption(
@@ -36,3 +49,16 @@ def pytest_generate_tests(metafunc):
             pytest.param(name, marks=pytest.mark.full) if slow and name in slow.args else name
             for name in names
         ])
+
+
+@pytest.fixture
+def stand_in_board(monkeypatch):
+    """Boards are built with a small design; the configurations that were asked for."""
+    asked = []
+
+    def verilog(board, config):
+        asked.append(config)
+        return STAND_IN + wrapper(board)
+
+    monkeypatch.setattr(build, "board_top_verilog", verilog)
+    return asked

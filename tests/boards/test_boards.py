@@ -221,16 +221,6 @@ def test_configuration_of_another_family():
         board_top_verilog(BOARDS["icebreaker"], Config(family="ecp5"))
 
 
-STAND_IN = """
-module weft_board (input wire clk, rst, uart_rx, output wire uart_tx, output wire [3:0] leds);
-  reg [3:0] count;
-  always @(posedge clk) count <= rst ? 4'b0 : count + uart_rx;
-  assign uart_tx = count[3];
-  assign leds = count;
-endmodule
-"""
-"""In the place of the generic board: a whole one takes minutes to build."""
-
 MAGIC = {  # How the files of each family begin.
     "ecp5": b"\xff\x00", "ice40": b"\xff\x00", "gowin": b"//", "nexus": b"LSCC"
 }
@@ -241,12 +231,9 @@ MAGIC = {  # How the files of each family begin.
     ["icebreaker", *(pytest.param(name, marks=pytest.mark.full)
                      for name in BOARDS if name != "icebreaker")],
 )
-def test_clock_and_pins_reach_a_bitstream(name, tmp_path, monkeypatch):
+def test_clock_and_pins_reach_a_bitstream(name, tmp_path, stand_in_board):
     """Every pin is in the package, the PLL is legal, and the packer takes what nextpnr writes."""
     board = BOARDS[name]
-    monkeypatch.setattr(
-        build, "board_top_verilog", lambda board, config: STAND_IN + wrapper(board)
-    )
     steps = []
     result = build.build_board(board, output=tmp_path, progress=steps.append)
     assert steps == ["generating", "synthesis", "place and route, seed 1", "bitstream"]

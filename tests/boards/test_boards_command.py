@@ -5,35 +5,12 @@ import json
 
 import pytest
 
-from weft.boards import BOARDS, build
-from weft.boards.wrapper import wrapper
+from weft.boards import BOARDS
 from weft.cli import main
 from weft.hdl.config import Config
 
-STAND_IN = """
-module weft_board (input wire clk, rst, uart_rx, output wire uart_tx, output wire [3:0] leds);
-  reg [3:0] count;
-  always @(posedge clk) count <= rst ? 4'b0 : count + uart_rx;
-  assign uart_tx = count[3];
-  assign leds = count;
-endmodule
-"""
 
-
-@pytest.fixture
-def configurations(monkeypatch):
-    """The configurations that were asked for; the design does not depend on them."""
-    asked = []
-
-    def verilog(board, config):
-        asked.append(config)
-        return STAND_IN + wrapper(board)
-
-    monkeypatch.setattr(build, "board_top_verilog", verilog)
-    return asked
-
-
-def test_bitstream(configurations, tmp_path, capfd):
+def test_bitstream(stand_in_board, tmp_path, capfd):
     status = main(["synth", "--board", "icebreaker", "--rows", "2", "-o", str(tmp_path), "--json"])
     values = json.loads(capfd.readouterr().out)
     assert status == 0
@@ -42,8 +19,8 @@ def test_bitstream(configurations, tmp_path, capfd):
     assert values["meets_clock"] and values["fmax_mhz"] >= values["clock_mhz"] == 24
     assert (values["board"], values["device"], values["package"]) == ("icebreaker", "UP5K", "sg48")
     own = BOARDS["icebreaker"].config
-    assert configurations == [own.replace(rows=2, multipliers=16)]
-    assert values["config"] == configurations[0].to_dict()
+    assert stand_in_board == [own.replace(rows=2, multipliers=16)]
+    assert values["config"] == stand_in_board[0].to_dict()
     saved = json.loads((tmp_path / "result.json").read_text())
     assert saved == {key: value for key, value in values.items() if key != "report"}
     assert "Floorplan" in (tmp_path / "report.html").read_text()

@@ -10,35 +10,21 @@ import pytest
 
 from weft.boards import build
 from weft.boards.flow.tools import FlowError
-from weft.boards.wrapper import wrapper
 from weft.cli import main
+from weft.hdl.config import Config
 
-STAND_IN = """
-module weft_board (input wire clk, rst, uart_rx, output wire uart_tx, output wire [3:0] leds);
-  reg [3:0] count;
-  always @(posedge clk) count <= rst ? 4'b0 : count + uart_rx;
-  assign uart_tx = count[3];
-  assign leds = count;
-endmodule
-"""
 ARGUMENTS = ["demo", "--target", "reference", "--images", "10", "--board", "icebreaker"]
 
 
 def test_ends_with_a_bitstream(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], stand_in_board: list[Config]
 ) -> None:
-    asked = []
-
-    def verilog(board: object, config: object) -> str:
-        asked.append(config)
-        return STAND_IN + wrapper(board)
-
-    monkeypatch.setattr(build, "board_top_verilog", verilog)
     assert main([*ARGUMENTS, "-o", str(tmp_path)]) == 0
     printed = capfd.readouterr().out
     assert f"bitstream     {tmp_path / 'board' / 'icebreaker.bin'}, " in printed
     assert "at least the board's 24 MHz" in printed
-    assert (asked[0].rows, asked[0].cols, asked[0].lanes) == (4, 4, 0)
+    (config,) = stand_in_board
+    assert (config.rows, config.cols, config.lanes) == (4, 4, 0)
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "<h2>A bitstream</h2>" in page and "<title>Floorplan</title>" in page
     assert 'href="board/report.html"' in page
