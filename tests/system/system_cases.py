@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from weft.compiler.gemm import compile_gemm
-from weft.hdl.config import Config
+from weft.hdl.config import SERIAL_VALUES, Config
 from weft.hdl.isa import INSTRUCTION_BYTES, Instruction, Opcode, Unit
 from weft.hdl.registers import COUNTERS, register
 from weft.sim.accesses import transfer_access
 from weft.sim.machine import Fault, Machine, Segment
 from weft.sim.random_programs import INPUT, SCRATCH, random_operands, random_program
 from weft.sim.simulator import RunResult, Simulator
+
+SERIAL = dict(execution="serial", **SERIAL_VALUES)
 
 CONFIGS = {
     "1x1": dict(
@@ -77,6 +79,22 @@ CONFIGS = {
         rows=6, cols=9, axi_width=64, activation_depth=64, weight_depth=64,
         accumulator_depth=64, max_burst_beats=8, vector_lanes=3, parameter_depth=16,
         accumulator_width=30, max_reduction_depth=16384,
+    ),
+    "1x2 serial": dict(
+        SERIAL, rows=1, cols=2, activation_depth=64, weight_depth=32, accumulator_depth=16,
+        accumulator_width=32, axi_address_width=18,
+    ),
+    "4x4 serial": dict(
+        SERIAL, rows=4, cols=4, activation_depth=64, weight_depth=64, accumulator_depth=32,
+        max_reduction_depth=511, accumulator_width=24, axi_address_width=32, family="ice40",
+    ),
+    "8x4 serial": dict(
+        SERIAL, rows=8, cols=4, activation_depth=128, weight_depth=32, accumulator_depth=64,
+        axi_address_width=25, performance_counters=0,
+    ),
+    "2x16 serial": dict(
+        SERIAL, rows=2, cols=16, activation_depth=512, weight_depth=256, accumulator_depth=512,
+        axi_address_width=20, family="ecp5",
     ),
 }
 """Array sizes of the system tests, each with another AXI port, queues and vector unit."""
