@@ -90,7 +90,7 @@ CONFIGS = {
     ),
     "8x4 serial": dict(
         SERIAL, rows=8, cols=4, activation_depth=128, weight_depth=32, accumulator_depth=64,
-        axi_address_width=25, performance_counters=0,
+        axi_address_width=25,
     ),
     "2x16 serial": dict(
         SERIAL, rows=2, cols=16, activation_depth=512, weight_depth=256, accumulator_depth=512,
@@ -100,6 +100,7 @@ CONFIGS = {
 """Array sizes of the system tests, each with another AXI port, queues and vector unit."""
 
 DEFAULT_SIZES = ("1x1", "2x3", "4x4", "5x7", "8x8", "16x16", "16x4", "4x16")
+SERIAL_SIZES = ("1x2 serial", "4x4 serial", "8x4 serial", "2x16 serial")
 FULL_SIZES = ("32x32", "12x13", "64x8", "6x9")
 
 WATCHDOG = 20_000

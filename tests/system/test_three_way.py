@@ -12,6 +12,7 @@ import pytest
 from system_cases import (
     DEFAULT_SIZES,
     FULL_SIZES,
+    SERIAL_SIZES,
     adversarial_case,
     choose_seed,
     gemm_case,
@@ -57,13 +58,13 @@ def three_ways(size, record, products, programs):
     record("covered: random programs simulator = RTL", programs)
 
 
-@pytest.mark.parametrize("size", ["1x1", "4x4", "5x7", "16x4"])
+@pytest.mark.parametrize("size", ["1x1", "4x4", "5x7", "16x4", "4x4 serial"])
 def test_three_ways(size, record_property):
     three_ways(size, record_property, products=30, programs=30)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("size", DEFAULT_SIZES + FULL_SIZES)
+@pytest.mark.parametrize("size", DEFAULT_SIZES + FULL_SIZES + SERIAL_SIZES)
 def test_three_ways_at_length(size, record_property):
     three_ways(size, record_property, products=60, programs=60)
 
