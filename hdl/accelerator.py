@@ -26,6 +26,7 @@ from .memory.weight_scratchpad import WeightScratchpad
 from .once import Once
 from .registers import ADDRESS_WIDTH, COUNTERS
 from .serial.core import SerialCore
+from .serial.memories import AccumulatorMemory, ActivationMemory
 from .units.issue import ARRAY_ACTIVITY
 from .units.load import LoadUnit
 from .units.matmul import MatmulUnit
@@ -105,34 +106,21 @@ class Accelerator(wiring.Component):
         build(m, registers, supervisor)
         return m
 
-    def _memories(
-        self
-    ) -> tuple[ActivationScratchpad, WeightScratchpad, Accumulator]:
-        """The memories that every configuration has."""
-        config = self.config
-        activation = ActivationScratchpad(
-            rows=config.rows, depth=config.activation_depth, lanes=config.lanes
-        )
-        weight = WeightScratchpad(
-            cols=config.cols, depth=config.weight_depth, single_port=config.weight_single_port
-        )
-        accumulator = Accumulator(
-            cols=config.cols,
-            width=config.accumulator_width,
-            depth=config.accumulator_depth,
-            data_width=config.partial_sum_width,
-            banks=config.accumulator_banks,
-            lanes=config.lanes,
-            slots=config.accumulator_slots,
-            family=config.family,
-        )
-        return activation, weight, accumulator
-
     def _serial(self, m: Module, registers: Any, supervisor: Any) -> None:
         """One instruction at a time."""
         config = self.config
         core = SerialCore(config)
-        activation, weight, accumulator = self._memories()
+        activation = ActivationMemory(rows=config.rows, depth=config.activation_depth)
+        weight = WeightScratchpad(
+            cols=config.cols, depth=config.weight_depth, single_port=config.weight_single_port
+        )
+        accumulator = AccumulatorMemory(
+            cols=config.cols,
+            width=config.accumulator_width,
+            depth=config.accumulator_depth,
+            data_width=config.partial_sum_width,
+            slots=config.accumulator_slots,
+        )
         parts: dict[str, Any] = {
             "core": core,
             "activation_scratchpad": activation,
@@ -207,7 +195,22 @@ class Accelerator(wiring.Component):
             queue_depth=config.queue_depth,
         )
         arbiter = ReadArbiter(**widths, compact=config.compact_transfers)
-        activation, weight, accumulator = self._memories()
+        activation = ActivationScratchpad(
+            rows=config.rows, depth=config.activation_depth, lanes=config.lanes
+        )
+        weight = WeightScratchpad(
+            cols=config.cols, depth=config.weight_depth, single_port=config.weight_single_port
+        )
+        accumulator = Accumulator(
+            cols=config.cols,
+            width=config.accumulator_width,
+            depth=config.accumulator_depth,
+            data_width=config.partial_sum_width,
+            banks=config.accumulator_banks,
+            lanes=config.lanes,
+            slots=config.accumulator_slots,
+            family=config.family,
+        )
         load, matmul, store = LoadUnit(config), MatmulUnit(config), StoreUnit(config)
         parts: dict[str, Any] = {
             "sequencer": sequencer,

@@ -89,7 +89,7 @@ class Engine(wiring.Component):
     data : Out(16)
         The accumulator: what to write.
     outputs : Out(len(Output))
-        One bit for each of `Output`, for one cycle, with ``data``.
+        One bit for each of `Output`, for the cycle after its microinstruction, with ``data``.
     ports : In(ArrayLayout(16, 4))
         Those of `Port` before the index.
     wants : Out(1)
@@ -156,10 +156,15 @@ class Engine(wiring.Component):
         shifts, shifted_in, finished = self._take(m, execute, variables)
         self._calculate(m, execute, shifts, shifted_in)
 
+        # A cycle later the accumulator is still the same, and it is not too late for what follows.
+        outputs = execute & self._is(Operation.OUTPUT)
+        m.d.sync += [
+            self.outputs[output].eq(outputs & (self._lower == output)) for output in Output
+        ]
+
         trapped = Signal()
         trap = Signal()
-        rests = self._is(Operation.OUTPUT) & ((self._lower == Output.REST)
-                                              | (self._lower == Output.FAIL))
+        rests = outputs & ((self._lower == Output.REST) | (self._lower == Output.FAIL))
         waits = self._is(Operation.WAIT) & (
             self.moving | (self.draining & (self._lower == Wait.DRAINED))
         )
@@ -178,12 +183,6 @@ class Engine(wiring.Component):
         ]
         with m.If(execute & self._is(Operation.POKE)):
             m.d.comb += self.poke.eq(Mux(self._upper[0], 0b10, 0b01))
-        with m.If(execute & self._is(Operation.OUTPUT)):
-            with m.Switch(self._lower):
-                for output in Output:
-                    with m.Case(output):
-                        m.d.comb += self.outputs[output].eq(1)
-
         state = Signal(_State)
         m.d.comb += [
             decode.eq(state == _State.DECODE),
@@ -198,9 +197,9 @@ class Engine(wiring.Component):
                 with m.If(~names_host | self.granted):
                     m.d.sync += state.eq(_State.EXECUTE)
             with m.Case(_State.EXECUTE):
-                with m.If(done & rests):
+                with m.If(rests):
                     m.d.sync += [state.eq(_State.REST), self.booted.eq(1)]
-                with m.Elif(done & self.outputs[Output.STUCK]):
+                with m.Elif(outputs & (self._lower == Output.STUCK)):
                     m.d.sync += state.eq(_State.STUCK)
                 with m.Elif(done):
                     m.d.comb += fetch.eq(1)

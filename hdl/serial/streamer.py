@@ -13,11 +13,12 @@ from amaranth.utils import exact_log2
 from ..array import SystolicArray
 from ..config import Config
 from ..memory.accumulator import Accumulator
-from ..memory.bank import MemoryBank
 from ..memory.ports import ReadSignature, UpdateSignature, int8_vector
+from ..memory.weight_scratchpad import WeightScratchpad
 from ..once import Once
 from ..units.delay_line import DelayLine
 from ..units.matmul_layouts import target_layout
+from .memories import ActivationMemory
 
 __all__ = ["STREAM_COMMAND", "VectorStreamer"]
 
@@ -155,10 +156,9 @@ class VectorStreamer(wiring.Component):
         with m.Elif(self.issued):
             m.d.sync += first.eq(0)
 
-        # Both memories answer in as many cycles.
-        weights = Signal(MemoryBank.latency)
-        vectors = Signal(MemoryBank.latency)
-        firsts = Signal(MemoryBank.latency)
+        weights = Signal(WeightScratchpad.read_latency)
+        vectors = Signal(ActivationMemory.read_latency)
+        firsts = Signal(ActivationMemory.read_latency)
         m.d.sync += [
             weights.eq(weights << 1 | command.weights | command.no_weights),
             vectors.eq(vectors << 1 | self.issued),
@@ -173,7 +173,7 @@ class VectorStreamer(wiring.Component):
         ]
 
         layout = target_layout(self.accumulator_width)
-        delay = MemoryBank.latency + array.latency - Accumulator.data_delay
+        delay = ActivationMemory.read_latency + array.latency - Accumulator.data_delay
         m.submodules.to_update = to_update = Once(DelayLine(layout, delay=delay))
         sent, arrived = Signal(layout), data.View(layout, to_update.o_payload)
         m.d.comb += [
