@@ -222,7 +222,7 @@ class Accelerator(wiring.Component):
             "weight_scratchpad": weight,
             "accumulator": accumulator,
         }
-        units = {Unit.LOAD: load, Unit.MATMUL: matmul, Unit.STORE: store}
+        units: dict[Unit, Any] = {Unit.LOAD: load, Unit.MATMUL: matmul, Unit.STORE: store}
         if config.lanes:
             parts |= _vector(m, config, load, activation, accumulator)
             units[Unit.VECTOR] = parts["vector"]

@@ -398,7 +398,10 @@ class Config:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
-        """A configuration from a mapping; unknown names are refused with a suggestion."""
+        """A configuration from a mapping; unknown names are refused with a suggestion.
+
+        With serial execution, what the mapping leaves out of `SERIAL_VALUES` has those values.
+        """
         if not isinstance(values, Mapping):
             raise ConfigurationError(
                 f"a configuration must be a mapping of names to values, not {values!r}"
@@ -411,6 +414,8 @@ class Config:
                 raise ConfigurationError(
                     f"{name!r} is not a configuration parameter{hint} (known: {', '.join(names)})"
                 )
+        if values.get("execution") == "serial":
+            values = SERIAL_VALUES | dict(values)
         return cls(**values)
 
     @classmethod

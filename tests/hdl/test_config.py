@@ -76,6 +76,12 @@ def test_what_serial_execution_refuses(name, value, message):
     assert message in str(caught.value) and str(caught.value).startswith(f"{name} must ")
 
 
+def test_serial_execution_brings_its_values():
+    config = Config.preset("tiny", execution="serial")
+    assert config == Config(**{**PRESETS["tiny"], **SERIAL}) == Config.from_yaml(config.to_yaml())
+    assert config.is_serial and not Config().is_serial
+
+
 def test_every_parameter_has_an_illegal_value():
     assert {name for name, _, _ in ILLEGAL} == {item.name for item in dataclasses.fields(Config)}
 
