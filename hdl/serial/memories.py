@@ -33,8 +33,8 @@ class ActivationMemory(wiring.Component):
         read, matmul_read --> [address] --> [RAM] --> read_data, matmul_read.data
 
     One user at a time: a request of ``read`` waits while MATMUL reads. The register is in front of
-    the memory, where it is narrow, and what has been read stands until the next read. Reading a
-    word in the cycle in which it is written gives undefined data.
+    the memory, where it is narrow, and what has been read stands until the next read. Writing a
+    word in the cycle after a request for it gives undefined data.
 
     Parameters
     ----------
