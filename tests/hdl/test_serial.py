@@ -28,7 +28,8 @@ def config(**values):
 
 
 @pytest.mark.parametrize(
-    ("rows", "address_width", "counters"), list(itertools.product((1, 4, 256), (16, 25, 32), (0, 1)))
+    ("rows", "address_width", "counters"),
+    list(itertools.product((1, 4, 256), (16, 25, 32), (0, 1))),
 )
 def test_microprograms_fit(rows, address_width, counters):
     words, entries = microprogram(
