@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What continuous integration places and routes in each run: the parts of the smallest board.
 
-Routing the whole iCEBreaker takes minutes, so that is for `--full`; in each run its array and its host
-link are built, each by itself. Both must fit together, and be as fast as the board's clock.
+Routing the whole iCEBreaker takes minutes, so that is for `--full`; in each run its array and its
+host link are built, each by itself. Both must fit together, and be as fast as the board's clock.
 """
 
 import pytest
