@@ -56,6 +56,9 @@ class Family:
         Changes the netlist from Yosys before nextpnr reads it.
     arguments : sequence of str
         Further arguments of nextpnr.
+    placer : str
+        nextpnr's placer for whole accelerators and boards. ``heap`` places arrays better, and
+        scatters all else on ECP5.
     harness_constraints : str or None
         Pins of the harness on ``part``, for a family whose pins all need a place.
     """
@@ -72,6 +75,7 @@ class Family:
     resources: Mapping[str, str]
     finish: Callable[[dict[str, Any]], object] | None = None
     arguments: Sequence[str] = ()
+    placer: str = "heap"
     harness_constraints: str | None = None
 
 
@@ -145,6 +149,7 @@ FAMILIES: dict[str, Family] = {
             "DP16KD": "bram",
         },
         finish=open_carry_ends,
+        placer="static",
     ),
     "ice40": Family(
         name="ice40",
@@ -175,8 +180,10 @@ FAMILIES: dict[str, Family] = {
         unconstrained_arguments=(),
         resources={
             **_GOWIN_LUTS, "ALU": "alu", "DFF": "ff", "DFFE": "ff", "DFFR": "ff", "DFFRE": "ff",
-            "DFFS": "ff", "DFFSE": "ff", "MULT9X9": "dsp", "DPX9B": "bram", "SDPB": "bram",
-            "SDPX9B": "bram",
+            "DFFS": "ff", "DFFSE": "ff", "DFFP": "ff", "DFFPE": "ff", "DFFC": "ff",
+            "DFFCE": "ff", "RAM16SDP4": "lutram", "MULT9X9": "dsp", "MULT18X18": "dsp",
+            "SP": "bram", "SPX9": "bram", "SDP": "bram", "SDPX9": "bram", "DP": "bram",
+            "DPX9": "bram",
         },
         harness_constraints=(
             'IO_LOC "clk" 4;\nIO_LOC "serial_i" 70;\nIO_LOC "serial_o" 69;\n'
