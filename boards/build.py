@@ -19,7 +19,8 @@ from .flow.synthesize import CONFIGURATION_FILE, SynthesisResult, synthesize
 from .flow.tools import run_tool, tool_command
 from .wrapper import BOARD_INSTANCE, TOP_MODULE, board_top_verilog
 
-__all__ = ["BoardBuild", "bitstream_suffix", "build_board", "packer_command"]
+__all__ = ["BoardBuild", "bitstream_suffix", "build_board", "packer_command",
+           "synthesis_arguments"]
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,11 @@ def bitstream_suffix(family: str) -> str:
     return _PACKERS[family].suffix
 
 
+def synthesis_arguments(family: str) -> str:
+    """Further arguments of a family's Yosys command for a whole board."""
+    return _PACKERS[family].synthesis
+
+
 def packer_command(family: str) -> str:
     """The executable that makes bitstreams of a family; `FlowError` if it is not installed."""
     packer = _PACKERS[family]
@@ -161,7 +167,7 @@ def build_board(
         board.part.package, board.part.speed, seeds, harnessed=False,
         constraints=constraints(board), target_mhz=board.system_hz / 1e6,
         placer=placer or family_named(board.family).placer,
-        synthesis_arguments=packer.synthesis, configuration=packer.configuration,
+        synthesis_arguments=synthesis_arguments(board.family), configuration=packer.configuration,
         directory=output, progress=progress,
     )
     report("bitstream")

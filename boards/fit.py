@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..hdl.config import Config
+from ..hdl.config import Config, ConfigurationError
 from .board import Board
 
 __all__ = [
@@ -121,12 +120,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Model:
-    """Linear in the products of the array, and in the lanes of the vector unit.
+    """Linear in the products of the array and in the lanes of the vector unit, if there is one.
 
     Attributes
     ----------
     coefficients : mapping of str to sequence of float
-        By `RESOURCES`: a constant, for each product, for each lane.
+        By `RESOURCES`: a constant, for each product, for a vector unit, for each lane of it.
     soft : float
         Look-up tables that a product needs more without a multiplier block.
     points : sequence of mapping
@@ -179,10 +178,10 @@ def _exact(config: Config, family: str, resource: str, multipliers: int) -> floa
     return _buffer_blocks(config, family) if resource == "bram" else 0.0
 
 
-def _features(config: Config, resource: str) -> tuple[float, float, float]:
+def _features(config: Config, resource: str) -> tuple[float, float, float, float]:
     """What a coefficient is multiplied with; blocks do not grow with the array but exactly."""
-    grows = resource in ("lut", "ff")
-    return 1.0, float(config.rows * config.cols) if grows else 0.0, float(config.lanes)
+    products = config.rows * config.cols if resource in ("lut", "ff") else 0
+    return 1.0, float(products), float(config.lanes > 0), float(config.lanes)
 
 
 def fitted(family: str, points: Sequence[Mapping[str, Any]], soft: float) -> Model:
@@ -205,7 +204,8 @@ def fitted(family: str, points: Sequence[Mapping[str, Any]], soft: float) -> Mod
 def _memory_of(family: str, point: Mapping[str, Any]) -> int:
     """Block RAMs of the board's memory in a synthesis that is fitted on."""
     width = point["config"]["axi_width"]
-    return _board_memory(family, width, point["memory_bytes"])
+    size = point["memory_bytes"]
+    return _board_memory(family, width, size) if size else 0
 
 
 def _board_memory(family: str, width: int, size: int) -> int:
@@ -221,13 +221,20 @@ def _board_memory(family: str, width: int, size: int) -> int:
 
 @functools.cache
 def load_models() -> dict[str, Model]:
-    """The fitted model of each family that has more syntheses than coefficients."""
+    """The fitted model of each family that has more syntheses than their sizes need."""
     text = (resources.files(__package__) / DATA_FILE).read_text(encoding="utf-8")
     return {
         family: fitted(family, values["points"], values["soft"])
         for family, values in json.loads(text)["families"].items()
-        if len(values["points"]) > len(_features(Config(), "lut"))
+        if len(values["points"]) > _independent(family, values["points"])
     }
+
+
+def _independent(family: str, points: Sequence[Mapping[str, Any]]) -> int:
+    """How many coefficients the syntheses decide."""
+    configs = [Config.from_dict({**point["config"], "family": family}) for point in points]
+    rows = [_features(config, "lut") for config in configs]
+    return int(np.linalg.matrix_rank(np.array(rows))) if rows else 0
 
 
 def capacity(board: Board) -> dict[str, int]:
@@ -299,13 +306,15 @@ def estimate(board: Board, config: Config) -> Estimate:
 def largest_arrays(board: Board) -> Iterator[tuple[Config, Estimate]]:
     """The largest square array that fits, and the largest with twice as many columns.
 
-    All else is as in the board's configuration; lanes of the vector unit are its default of the
-    size, none where the board has none.
+    All else is as in the board's configuration.
     """
     for factor in (1, 2):
         best = None
-        for rows in itertools.takewhile(lambda size: size <= 64, itertools.count(1)):
-            config = _resized(board.config, rows, factor * rows)
+        for rows in range(1, 65):
+            try:
+                config = _resized(board.config, rows, factor * rows)
+            except ConfigurationError:
+                continue  # Serial execution has powers of two only.
             found = estimate(board, config)
             if found.fits:
                 best = config, found
@@ -314,6 +323,5 @@ def largest_arrays(board: Board) -> Iterator[tuple[Config, Estimate]]:
 
 
 def _resized(config: Config, rows: int, cols: int) -> Config:
-    lanes = None if config.lanes else 0
     depth = max(config.weight_depth, 1 << (rows - 1).bit_length())
-    return config.replace(rows=rows, cols=cols, vector_lanes=lanes, weight_depth=depth)
+    return config.replace(rows=rows, cols=cols, weight_depth=depth)

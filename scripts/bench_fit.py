@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from weft.boards.board import Board
+from weft.boards.build import synthesis_arguments
 from weft.boards.fit import (
     CELLS,
     DATA_FILE,
@@ -27,6 +29,7 @@ from weft.boards.fit import (
 )
 from weft.boards.flow.count import synthesized_cells
 from weft.boards.flow.families import family_named
+from weft.boards.registry import BOARDS
 from weft.boards.verilog import BOARD_MODULE, board_verilog
 from weft.generators.generate import MODULES, component_of
 from weft.generators.verilog import emit
@@ -36,12 +39,15 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "boards" / DATA_FILE
 DOCUMENT = ROOT / "docs" / "fpga.md"
 MEMORY_BYTES = 4096
-SIZES = ((2, 0), (4, 0), (4, 4), (8, 4))
-"""Rows and columns, and lanes of the vector unit."""
+SIZES = ((2, 2, 0), (4, 4, 0), (4, 4, 1), (4, 4, 4), (8, 8, 1))
+"""Rows, columns, and lanes of the vector unit."""
 
-COMMON = {
-    "activation_depth": 1024, "weight_depth": 1024, "accumulator_depth": 256, "axi_width": 32
-}
+SMALL_SIZES = ((2, 2, 0), (2, 4, 0), (4, 2, 0), (4, 4, 0))
+"""The same for boards without the unit."""
+
+MODELS = {"ecp5": "ulx3s-85f", "ice40": "icebreaker", "gowin": "tangnano20k",
+          "nexus": "crosslink-nx-evn"}
+"""The board of each family whose configuration is synthesized in these sizes."""
 HEAD = (
     "| family | array | lanes | LUT | FF | multiplier blocks | block RAM |\n"
     "|---|---|---|---|---|---|---|\n"
@@ -49,12 +55,15 @@ HEAD = (
 BEGIN, END = "<!-- fit begin -->\n", "<!-- fit end -->\n"
 
 
-def board_cells(family: str, config: Config) -> dict[str, int]:
+def board_cells(board: Board, config: Config) -> dict[str, int]:
     """Cells of a board with the host link and a small memory."""
     text = board_verilog(
-        config, clock_hz=25_000_000, baud=1_000_000, memory_bytes=MEMORY_BYTES
+        config, clock_hz=25_000_000, baud=1_000_000, memory_bytes=MEMORY_BYTES,
+        single_port=board.single_port,
     )
-    return synthesized_cells(text, BOARD_MODULE, family_named(family).synthesis)
+    return synthesized_cells(
+        text, BOARD_MODULE, f"{board.flow.synthesis} {synthesis_arguments(board.family)}"
+    )
 
 
 def soft_cost(family: str) -> float:
@@ -76,18 +85,25 @@ def measure(data: dict[str, Any], family: str, *, missing: bool) -> None:
     if entry["soft"] is None:
         entry["soft"] = soft_cost(family)
         save(data)
-    for size, lanes in SIZES:
-        settings = {"rows": size, "cols": size, "vector_lanes": lanes, **COMMON}
+    board = BOARDS[MODELS[family]]
+    for rows, cols, lanes in SIZES if board.config.lanes else SMALL_SIZES:
+        config = board.config.replace(rows=rows, cols=cols, vector_lanes=lanes)
+        settings = {name: value for name, value in config.to_dict().items() if name != "family"}
         if any(point["config"] == settings for point in entry["points"]):
             continue
         began = time.perf_counter()
-        cells = board_cells(family, Config(**settings, family=family))
+        cells = board_cells(board, config)
         entry["points"].append(
-            {"config": settings, "memory_bytes": MEMORY_BYTES, "cells": cells}
+            {
+                "config": settings,
+                # A single-port memory is in blocks of another kind.
+                "memory_bytes": 0 if board.single_port else MEMORY_BYTES,
+                "cells": cells,
+            }
         )
         save(data)
         seconds = time.perf_counter() - began
-        print(f"{family} {size} x {size}, {lanes} lanes: {seconds:.0f} s", flush=True)
+        print(f"{family} {rows} x {cols}, {lanes} lanes: {seconds:.0f} s", flush=True)
 
 
 def table() -> str:
