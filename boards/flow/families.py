@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .carry import open_carry_ends, open_constant_carries
+from .fanout import divide_wide_nets
 from .tools import FlowError
 
 __all__ = ["FAMILIES", "Family", "Part", "family_named"]
@@ -122,6 +123,11 @@ def _gowin_part(part: Part) -> list[str]:
     return ["--device", f"{part.device}{part.package}{part.speed}", "--vopt", f"family={name}"]
 
 
+def _finish_nexus(netlist: dict[str, Any]) -> None:
+    open_constant_carries(netlist)
+    divide_wide_nets(netlist)
+
+
 FAMILIES: dict[str, Family] = {
     "ecp5": Family(
         name="ecp5",
@@ -206,7 +212,7 @@ FAMILIES: dict[str, Family] = {
             "MULT9_CORE": "dsp",
             "OXIDE_EBR": "bram",
         },
-        finish=open_constant_carries,
+        finish=_finish_nexus,
         # The default, router2, does not reach the clock network from a pin.
         arguments=("--router", "router1"),
         harness_constraints="".join(
