@@ -97,11 +97,15 @@ def recorded_signals(config: Config) -> dict[str, str]:
     Raises
     ------
     ConfigurationError
-        If the hardware does not see its own events.
+        If the hardware does not see its own events, or has no units.
     """
     if not config.performance_counters:
         raise ConfigurationError(
             "performance_counters must be 1 to record what the hardware does, not 0"
+        )
+    if config.is_serial:
+        raise ConfigurationError(
+            "execution must be 'decoupled' to record what each unit does, not 'serial'"
         )
     units = len(Unit) if config.lanes else len(Unit) - 1
     return {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The microprogram of serial execution and its assembler. What it does is in the system tests."""
+"""The parts of serial execution. What the microprogram does is in the system tests."""
 
 import itertools
 
@@ -21,10 +21,30 @@ from weft.hdl.serial.microcode import (
     encode,
 )
 from weft.hdl.serial.microprogram import microprogram
+from weft.hdl.serial.mover import ByteMover
+from weft.sim.bench.runner import run_bench
 
 
 def config(**values):
     return Config(execution="serial", **{"max_reduction_depth": 1000, **SERIAL_VALUES, **values})
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(1, 2), (4, 4), (8, 2), (2, 16)])
+def test_byte_mover(rows, cols, simulator):
+    if simulator == "verilator" and (rows, cols) != (4, 4):
+        pytest.skip("on Icarus only, to save build time")
+    sizes = config(
+        rows=rows, cols=cols, axi_address_width=20, activation_depth=32, weight_depth=64,
+        accumulator_depth=16,
+    )
+    result = run_bench(
+        ByteMover(sizes),
+        name="byte_mover",
+        test_module="bench_byte_mover",
+        simulator=simulator,
+        parameters={"config": sizes.to_dict(), "count": 40},
+    )
+    assert result.tests == 5
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import weft
+from weft.hdl.config import Config, ConfigurationError
 from weft.hdl.registers import COUNTERS
+from weft.sim.rtl.design import recorded_signals
 from weft.sim.rtl.timeline import perfetto, unit_states
 
 CONFIG = weft.Config(rows=3, cols=2, axi_width=32, activation_depth=256, weight_depth=256,
@@ -63,3 +66,15 @@ def test_runs_one_after_the_other_share_the_accelerator() -> None:
             assert np.array_equal(device.matmul(a, b), a.astype(np.int32) @ b.astype(np.int32))
             cycles.add(device.last_run.cycles)
         assert len(cycles) == 1  # cycles do not depend on data or history
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"performance_counters": 0}, "performance_counters must be 1 to record"),
+        ({"execution": "serial"}, "execution must be 'decoupled' to record"),
+    ],
+)
+def test_what_cannot_be_recorded(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        recorded_signals(Config.from_dict(changes))

@@ -93,7 +93,7 @@ CONFIGS = {
         axi_address_width=25,
     ),
     "2x16 serial": dict(
-        SERIAL, rows=2, cols=16, activation_depth=512, weight_depth=256, accumulator_depth=512,
+        SERIAL, rows=2, cols=16, activation_depth=128, weight_depth=64, accumulator_depth=32,
         axi_address_width=20, family="ecp5",
     ),
 }
