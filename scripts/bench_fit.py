@@ -56,10 +56,10 @@ BEGIN, END = "<!-- fit begin -->\n", "<!-- fit end -->\n"
 
 
 def board_cells(board: Board, config: Config) -> dict[str, int]:
-    """Cells of a board with the host link and a small memory."""
+    """Cells of a board with the host link, and a small memory unless it is not in block RAM."""
     text = board_verilog(
-        config, clock_hz=25_000_000, baud=1_000_000, memory_bytes=MEMORY_BYTES,
-        single_port=board.single_port,
+        config, clock_hz=25_000_000, baud=1_000_000, single_port=board.single_port,
+        memory_bytes=board.memory_bytes if board.single_port else MEMORY_BYTES,
     )
     return synthesized_cells(
         text, BOARD_MODULE, f"{board.flow.synthesis} {synthesis_arguments(board.family)}"
