@@ -222,7 +222,8 @@ async def accumulator(dut):
             address, accumulate = update
             new = [random.randint(-half, half - 1) for _ in range(cols)]
             schedule.after(Accumulator.data_delay, ("data", new))
-            schedule.after(Accumulator.data_delay, ("sum", address))
+            # Users choose their writes a cycle before the sum is made.
+            schedule.after(Accumulator.data_delay - 1, ("sum", address))
             old = words[address] if accumulate else [0] * cols
             words[address] = [wrap(a + b, width) for a, b in zip(old, new, strict=True)]
             size = cols // slots
