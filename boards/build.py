@@ -13,6 +13,7 @@ from pathlib import Path
 from ..hdl.config import Config
 from .board import Board
 from .constraints import constraints
+from .flow.families import family_named
 from .flow.result import Cell
 from .flow.synthesize import CONFIGURATION_FILE, SynthesisResult, synthesize
 from .flow.tools import run_tool, tool_command
@@ -113,6 +114,7 @@ def build_board(
     seeds: int = 1,
     *,
     output: Path,
+    placer: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> BoardBuild:
     """Generate, synthesize, place, route and pack a board.
@@ -129,6 +131,8 @@ def build_board(
     output : Path
         Directory of the bitstream ``<board>.bit`` (``.bin`` for iCE40, ``.fs`` for Gowin), and of
         the files that :func:`weft.boards.flow.synthesize.synthesize` keeps.
+    placer : str, optional
+        Of nextpnr, by default `Family.placer`.
     progress : callable, optional
         Gets a line before each step.
 
@@ -156,6 +160,7 @@ def build_board(
         board_top_verilog(board, chosen), TOP_MODULE, board.family, board.part.device,
         board.part.package, board.part.speed, seeds, harnessed=False,
         constraints=constraints(board), target_mhz=board.system_hz / 1e6,
+        placer=placer or family_named(board.family).placer,
         synthesis_arguments=packer.synthesis, configuration=packer.configuration,
         directory=output, progress=progress,
     )

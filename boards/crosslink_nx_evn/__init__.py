@@ -27,7 +27,8 @@ BOARD = Board(
     memory_bytes=65536,
     config=Config(
         rows=4, cols=4, activation_depth=1024, weight_depth=1024, accumulator_depth=256,
-        axi_width=32, axi_address_width=16, vector_lanes=1, family="nexus",
+        axi_width=32, axi_address_width=16, read_outstanding=4, write_outstanding=4,
+        vector_lanes=1, family="nexus",
     ),
     programmer="crosslinknx_evn",
     notes=(

@@ -56,6 +56,9 @@ class Family:
         Changes the netlist from Yosys before nextpnr reads it.
     arguments : sequence of str
         Further arguments of nextpnr.
+    placer : str
+        nextpnr's placer for whole accelerators and boards. ``heap`` places arrays better, and
+        scatters all else on ECP5 and Gowin.
     harness_constraints : str or None
         Pins of the harness on ``part``, for a family whose pins all need a place.
     """
@@ -72,6 +75,7 @@ class Family:
     resources: Mapping[str, str]
     finish: Callable[[dict[str, Any]], object] | None = None
     arguments: Sequence[str] = ()
+    placer: str = "heap"
     harness_constraints: str | None = None
 
 
@@ -145,6 +149,7 @@ FAMILIES: dict[str, Family] = {
             "DP16KD": "bram",
         },
         finish=open_carry_ends,
+        placer="static",
     ),
     "ice40": Family(
         name="ice40",

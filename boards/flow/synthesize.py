@@ -84,6 +84,7 @@ def synthesize(
     harnessed: bool = True,
     constraints: str | None = None,
     target_mhz: float = TARGET_MHZ,
+    placer: str = "heap",
     synthesis_arguments: str = "",
     configuration: str | None = None,
     directory: Path | None = None,
@@ -96,10 +97,11 @@ def synthesize(
         yosys -p "read_verilog design.v weft_harness.v;
                   synth_ecp5 -top weft_harness -json netlist.json"
         nextpnr-ecp5 --85k --package CABGA381 --speed 6 --json netlist.json --write routed.json
-          --report report.json --freq 250 --timing-allow-fail --lpf-allow-unconstrained --seed 1
+          --report report.json --freq 250 --timing-allow-fail --placer heap
+          --lpf-allow-unconstrained --seed 1
 
     In between, the unused ends of carry chains are disconnected (ECP5 only, see
-    :func:`weft.boards.flow.carry.open_carry_ends`). Placer and router are nextpnr's defaults, but
+    :func:`weft.boards.flow.carry.open_carry_ends`). The router is nextpnr's default, but
     for a family that has `Family.arguments`.
     Instances keep their names in the flat netlist: Yosys' ``flatten`` makes them the beginning of
     every inner name.
@@ -120,6 +122,8 @@ def synthesize(
         Text of the pin constraints (LPF, PCF, ...).
     target_mhz : float
         Frequency asked of nextpnr.
+    placer : str
+        Of nextpnr; see `Family.placer` for what suits a design that is more than an array.
     synthesis_arguments : str
         Further arguments of the family's Yosys command.
     configuration : str, optional
@@ -145,11 +149,13 @@ def synthesize(
         with tempfile.TemporaryDirectory(prefix="weft-synth-") as name:
             return synthesize(
                 verilog, top, family, device, package, speed, chosen, harnessed=harnessed,
-                constraints=constraints, target_mhz=target_mhz,
+                constraints=constraints, target_mhz=target_mhz, placer=placer,
                 synthesis_arguments=synthesis_arguments, configuration=configuration,
                 directory=Path(name), progress=progress,
             )
-    flow = _Flow(family_named(family), Part(device, package, speed), directory.absolute())
+    flow = _Flow(
+        family_named(family), Part(device, package, speed), directory.absolute(), placer
+    )
     report = progress or (lambda line: None)
     report("synthesis")
     flow.netlist(verilog, top, harnessed, synthesis_arguments)
@@ -167,6 +173,7 @@ class _Flow:
     family: Family
     part: Part
     directory: Path
+    placer: str
 
     def netlist(self, verilog: str, top: str, harnessed: bool, arguments: str) -> None:
         """Run Yosys."""
@@ -220,7 +227,8 @@ class _Flow:
                 *family.part_arguments(self.part),
                 "--json", "netlist.json", "--write", f"{folder}/routed.json",
                 "--report", f"{folder}/report.json", "--freq", f"{target_mhz:g}",
-                "--timing-allow-fail", *family.arguments, *pins, *written, "--seed", str(seed),
+                "--timing-allow-fail", "--placer", self.placer, *family.arguments, *pins, *written,
+                "--seed", str(seed),
             ],
             self.directory,
             self.directory / folder / "nextpnr.log",

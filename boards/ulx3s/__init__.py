@@ -49,7 +49,8 @@ BOARD = Board(
     memory_bytes=131072,
     config=Config(
         rows=8, cols=8, activation_depth=2048, weight_depth=2048, accumulator_depth=512,
-        axi_width=64, axi_address_width=25, vector_lanes=1, family="ecp5",
+        axi_width=32, axi_address_width=25, read_outstanding=4, write_outstanding=4,
+        vector_lanes=1, family="ecp5",
     ),
     sdram=_SDRAM,
     programmer="ulx3s",

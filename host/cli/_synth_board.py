@@ -22,7 +22,8 @@ EXCLUDED = ("top", "device", "package", "speed")
 
 
 def synthesize_board(
-    output: Output, name: str, memory: str, config: Config, seeds: int, directory: Path | None
+    output: Output, name: str, memory: str, config: Config, seeds: int, placer: str | None,
+    directory: Path | None,
 ) -> dict[str, Any]:
     """Build the board called ``name`` with one of its memories; returns what ``--json`` prints."""
     from ._synth_report import write_synthesis
@@ -40,7 +41,7 @@ def synthesize_board(
     with output.progress(title, total=seeds + 3) as update:
         done = iter(range(seeds + 3))
         build = build_board(
-            board, chosen, seeds, output=directory,
+            board, chosen, seeds, output=directory, placer=placer,
             progress=lambda step: update(completed=next(done), title=f"{title}: {step}"),
         )
     values = write_synthesis(build, directory, time.perf_counter() - began)

@@ -50,6 +50,10 @@ FIGURES = ("lut4", "ccu2c", "ff", "dsp", "bram")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True,
               help="Placements; the median counts.")
 @click.option(
+    "--placer", type=click.Choice(["heap", "static"]),
+    help="nextpnr's placer. By default heap for an array, the family's better one for the rest.",
+)
+@click.option(
     "-o", "--output", "directory", type=click.Path(path_type=Path, file_okay=False),
     help="Directory for report.html, netlists, logs and nextpnr's reports.",
 )
@@ -63,6 +67,7 @@ def command(
     package: str | None,
     speed: str | None,
     seeds: int,
+    placer: str | None,
     directory: Path | None,
 ) -> dict[str, Any]:
     """Run Yosys and nextpnr on a design and say what became of it.
@@ -76,7 +81,7 @@ def command(
     if board is not None:
         from ._synth_board import synthesize_board
 
-        return synthesize_board(output, board, memory, config, seeds, directory)
+        return synthesize_board(output, board, memory, config, seeds, placer, directory)
     if given("memory"):
         raise click.UsageError("--memory needs --board")
     from ..boards.flow.families import family_named
@@ -97,6 +102,7 @@ def command(
         done = iter(range(1, seeds + 2))
         result = synthesize(
             verilog, MODULES[top], family.name, part.device, part.package, part.speed, seeds,
+            placer=placer or ("heap" if top == "array" else family.placer),
             directory=directory,
             progress=lambda step: update(completed=next(done), title=f"{title}: {step}"),
         )

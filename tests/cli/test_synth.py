@@ -86,5 +86,5 @@ def test_help_names_every_option():
     from weft.cli.synth import command
 
     text = CliRunner().invoke(command, ["--help"]).output
-    for option in ("--top", "--device", "--package", "--speed", "--seeds", "--family"):
+    for option in ("--top", "--device", "--package", "--speed", "--seeds", "--placer", "--family"):
         assert option in text
