@@ -132,11 +132,11 @@ class LoadUnit(wiring.Component):
                 multiply=config.multiplying_word_count,
             )
         )
-        compact = config.compact_transfers
+        compact, registered = config.compact_transfers, config.registered_handshakes
         m.submodules.sequencer = sequencer = Once(
             RowSequencer(
                 address_width=address_width, memories=self.memories, family=config.family,
-                compact=compact,
+                compact=compact, registered=registered,
             )
         )
         m.submodules.reader = reader = Once(
@@ -148,6 +148,7 @@ class LoadUnit(wiring.Component):
                 tag_width=0 if compact else memory_width(self.memories),
                 multiply=config.multiplying_aligners,
                 compact=compact,
+                registered=registered,
             )
         )
         m.submodules.rows = rows = Once(
@@ -304,13 +305,15 @@ class LoadUnit(wiring.Component):
             m.d.comb += [
                 corrupt.eq(reader.error.valid & ~stop),
                 bad_address.eq(reader.error.address),
-                self.signal.eq(signal),
-                *values,
             ]
         else:
             bad_burst = Signal()
-            held_signal = Signal.like(self.signal)
-            m.d.comb += [corrupt.eq(writer.corrupt), self.signal.eq(Mux(stop, 0, held_signal))]
-            m.d.sync += [held_signal.eq(signal), *values]
+            m.d.comb += corrupt.eq(writer.corrupt)
             with m.If(reader.error.valid & ~bad_burst):
                 m.d.sync += [bad_burst.eq(1), bad_address.eq(reader.error.address)]
+        if compact and not self.config.registered_handshakes:
+            m.d.comb += [self.signal.eq(signal), *values]
+        else:
+            held_signal = Signal.like(self.signal)
+            m.d.comb += self.signal.eq(Mux(stop, 0, held_signal))
+            m.d.sync += [held_signal.eq(signal), *values]

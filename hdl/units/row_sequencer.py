@@ -40,8 +40,8 @@ class RowSequencer(wiring.Component):
     comes out with ``error``; nothing comes after it.
 
     No bubble between groups or instructions; latency 3 cycles. A compact one reads the fields from
-    ``i``, takes it with the last row, does both stages in one cycle and needs a cycle more for each
-    instruction; latency 2 cycles.
+    ``i``, where they must stay, takes it with the last row and needs a cycle more for each
+    instruction; unless it is ``registered`` it does both stages in one cycle: latency 2 cycles.
 
     Parameters
     ----------
@@ -51,13 +51,15 @@ class RowSequencer(wiring.Component):
         Word size and depth of the memories.
     family : str
         A key of :data:`weft.hdl.tech.technology.TECHNOLOGIES`, whose adders are used.
-    compact : bool
+    compact, registered : bool
         See above.
 
     Members
     -------
     i : In(stream of setup_layout)
     o : Out(stream of row_layout)
+    follows : Out(1)
+        There is a row between the stages, behind that at ``o``.
     fault : Out(fault_layout)
         What was wrong with the row that came with ``error``; stands from then on.
     stop : In(1)
@@ -71,11 +73,13 @@ class RowSequencer(wiring.Component):
         memories: Sequence[MemoryShape],
         family: str = "generic",
         compact: bool = False,
+        registered: bool = True,
     ) -> None:
         self.address_width = address_width
         self.memories = tuple(memories)
         self.technology = TECHNOLOGIES[family]
         self.compact = compact
+        self.staged = registered or not compact
         # Words are counted from the end of their memory. What is longer than the deepest memory is
         # known to pass it; the rest, with padding of up to 510 words, fits these bits.
         self.number_width = max((shape.depth - 1).bit_length() for shape in self.memories)
@@ -84,6 +88,7 @@ class RowSequencer(wiring.Component):
             {
                 "i": In(stream.Signature(setup_layout(address_width, memories))),
                 "o": Out(stream.Signature(row_layout(address_width, memories))),
+                "follows": Out(1),
                 "fault": Out(fault_layout(address_width)),
                 "stop": In(1),
             }
@@ -121,7 +126,8 @@ class RowSequencer(wiring.Component):
         ]
         self._walk(m, stage, advance, drop)
         self._check(m, stage, advance, failed, output_valid)
-        if not self.compact:
+        if self.staged:
+            m.d.comb += self.follows.eq(stage.valid)
             with m.If(drop):
                 m.d.sync += stage.valid.eq(0)
         with m.If(self.stop):
@@ -223,8 +229,6 @@ class RowSequencer(wiring.Component):
             # A word may be the one after the last of the deepest memory.
             stage.start.eq(transfer.word[: self.number_width + 1] + ~_signed(depth)),
             row.address.eq(setup.base + offset),
-            row.last_byte.eq(setup.last_byte),
-            row.memory.eq(transfer.memory),
             row.first.eq(first),
             row.last.eq(last),
             row.before.eq(first_x & (transfer.pad_before != 0)),
@@ -235,16 +239,17 @@ class RowSequencer(wiring.Component):
         seen = Signal()
         with m.If(advance & ~seen):
             m.d.sync += [seen.eq(valid & outside), self.fault.offset.eq(offset)]
+        common = [("last_byte", setup.last_byte), ("memory", transfer.memory)]
         if self.compact:
-            m.d.comb += values
             # These stand in the instruction for as long as the row is of use.
-            m.d.comb += [
-                self.o.payload.last_byte.eq(row.last_byte),
-                self.o.payload.memory.eq(row.memory),
-            ]
+            m.d.comb += [self.o.payload[name].eq(value) for name, value in common]
         else:
+            values += [row[name].eq(value) for name, value in common]
+        if self.staged:
             with m.If(advance):
                 m.d.sync += values
+        else:
+            m.d.comb += values
 
     def _check(
         self, m: Module, stage: Any, advance: Signal, failed: Signal, output_valid: Signal

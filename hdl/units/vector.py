@@ -194,7 +194,10 @@ class VectorUnit(wiring.Component):
         # before that of the chunk's last word; one more may be asked for while that waits, and one
         # waits in the queue's output. It is used a cycle after the chunk has been scaled.
         m.submodules.old_values = old_values = Once(
-            StreamFIFO(reader.old.shape(), reader.latency + scaled - MemoryBank.latency + 1)
+            StreamFIFO(
+                reader.old.shape(), reader.latency + scaled - MemoryBank.latency + 1,
+                credited=True,
+            )
         )
         m.d.comb += [
             way.i_valid.eq(reader.chunk_valid),

@@ -235,7 +235,9 @@ class VectorReader(wiring.Component):
         final = stages[self.latency]
         m.d.sync += self.bypass.eq(~final.read.requantize)
         # A chunk's result waits from the cycle in which its last word comes to the buffer.
-        m.submodules.results = results = Once(StreamFIFO(result.shape(), self.latency + 4))
+        m.submodules.results = results = Once(
+            StreamFIFO(result.shape(), self.latency + 4, credited=True)
+        )
         ends = final.valid & final.read.last
         m.d.comb += [
             results.i.valid.eq(issues),

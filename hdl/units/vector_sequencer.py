@@ -201,7 +201,9 @@ class VectorSequencer(wiring.Component):
             self.in_flight.eq(ordering.in_flight),
         ]
 
-        m.submodules.queue = queue = Once(StreamFIFO(request.shape(), REQUESTS_HELD))
+        m.submodules.queue = queue = Once(
+            StreamFIFO(request.shape(), REQUESTS_HELD, credited=True)
+        )
         level = Signal(range(REQUESTS_HELD))
         wiring.connect(m, queue.o, wiring.flipped(self.o))
         m.d.sync += level.eq(level + issued - (queue.o.valid & queue.o.ready))

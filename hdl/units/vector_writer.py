@@ -89,7 +89,7 @@ class VectorWriter(wiring.Component):
                 "result": unsigned(int32_vector(lanes).size),
             }
         )
-        m.submodules.queue = queue = Once(StreamFIFO(entry, CHUNKS_IN_FLIGHT))
+        m.submodules.queue = queue = Once(StreamFIFO(entry, CHUNKS_IN_FLIGHT, credited=True))
         head, values = queue.o.payload, Signal(int32_vector(lanes))
         taken, ended = Signal(), Signal()
         activation, accumulator = self.activation_write, self.accumulator_write
