@@ -14,7 +14,7 @@ from .legality import InstructionRules
 
 __all__ = ["DISPATCH_LATENCY", "Dispatch", "write_layout"]
 
-DISPATCH_LATENCY = 2
+DISPATCH_LATENCY = 3
 """Cycles from the last word of an instruction to its ``commit``."""
 
 
@@ -140,7 +140,7 @@ class Dispatch(wiring.Component):
         matches: dict[Opcode, Value],
         chosen: Signal,
     ) -> None:
-        """Whether the instruction was legal, in the cycle after its last word."""
+        """Whether the instruction was legal, in the second cycle after its last word."""
         width = self.data_width
         # Bits that are set though they have to be zero.
         wrong, wrong_before = Signal(), Signal()
@@ -170,27 +170,40 @@ class Dispatch(wiring.Component):
                     value = kept
             bits.append(value)
         broken = self.rules.broken(Cat(bits), matches)
-        illegal = wrong | broken[ErrorCode.ILLEGAL_INSTRUCTION]
         refused, failed = Signal(), Signal()
-        code, index = Signal(ErrorCode), Signal.like(word.index)
-        ends, passed = Signal(), Signal.like(chosen)
+        code, index, ended_index = (
+            Signal(ErrorCode), Signal.like(word.index), Signal.like(word.index)
+        )
+        ended, passed, queue = Signal(), Signal.like(chosen), Signal.like(chosen)
+        set_wrongly, illegal, not_configured = Signal(), Signal(), Signal()
         m.d.comb += [
-            ends.eq(passing & last & ~refused),
             self.commit.eq(Mux(self.halt, 0, passed)),
             self.error.valid.eq(failed),
             self.error.code.eq(code),
             self.error.index.eq(index),
         ]
-        m.d.sync += [passed.eq(0), failed.eq(0)]
-        with m.If(ends):
-            m.d.sync += index.eq(word.index)
-            with m.If(illegal | broken[ErrorCode.NOT_CONFIGURED]):
+        m.d.sync += [
+            ended.eq(passing & last),
+            ended_index.eq(word.index),
+            queue.eq(chosen),
+            set_wrongly.eq(wrong),
+            illegal.eq(broken[ErrorCode.ILLEGAL_INSTRUCTION]),
+            not_configured.eq(broken[ErrorCode.NOT_CONFIGURED]),
+            passed.eq(0),
+            failed.eq(0),
+        ]
+        with m.If(ended & ~refused):
+            m.d.sync += index.eq(ended_index)
+            with m.If(set_wrongly | illegal | not_configured):
                 m.d.sync += [
                     refused.eq(1),
                     failed.eq(1),
                     code.eq(
-                        Mux(illegal, ErrorCode.ILLEGAL_INSTRUCTION, ErrorCode.NOT_CONFIGURED)
+                        Mux(
+                            set_wrongly | illegal,
+                            ErrorCode.ILLEGAL_INSTRUCTION, ErrorCode.NOT_CONFIGURED,
+                        )
                     ),
                 ]
             with m.Else():
-                m.d.sync += passed.eq(chosen)
+                m.d.sync += passed.eq(queue)

@@ -31,6 +31,7 @@ CONFIGS = [
     config(3, 2, 128, max_burst_beats=16),
     config(28, 12, 64, write_outstanding=1),
     config(8, 8, 64, family="ecp5"),
+    config(8, 8, 32, write_outstanding=4, read_outstanding=4, family="ecp5"),
     BOARDS["icebreaker"].config,
     config(3, 8, 64, max_burst_beats=16, axi_address_width=17),
 ]
