@@ -129,7 +129,7 @@ class LoadUnit(wiring.Component):
         m.submodules.setup = setup = Once(
             TransferSetup(
                 opcode=Opcode.LOAD, address_width=address_width, memories=self.memories,
-                multiply=config.multiplying_word_count,
+                multiply=config.multiplying_word_count, registered=config.registered_handshakes,
             )
         )
         compact, registered = config.compact_transfers, config.registered_handshakes
@@ -154,7 +154,9 @@ class LoadUnit(wiring.Component):
         m.submodules.rows = rows = Once(
             StreamFIFO(LOAD_ROW_LAYOUT, max(16, 2 * config.read_outstanding))
         )
-        m.submodules.writer = writer = Once(WordWriter(self.memories))
+        m.submodules.writer = writer = Once(
+            WordWriter(self.memories, queue=compact and registered)
+        )
         connect(m, flipped(self.command), setup.command)
         connect(m, flipped(self.axi), reader.axi)
         connect(m, rows.o, writer.row)

@@ -114,7 +114,7 @@ class StoreUnit(wiring.Component):
         m.submodules.setup = setup = Once(
             TransferSetup(
                 opcode=Opcode.STORE, address_width=address_width, memories=self.memories,
-                multiply=config.multiplying_word_count,
+                multiply=config.multiplying_word_count, registered=config.registered_handshakes,
             )
         )
         compact, registered = config.compact_transfers, config.registered_handshakes

@@ -168,11 +168,12 @@ class WordReader(wiring.Component):
         ]
         for number, shape in enumerate(self.memories):
             request = getattr(self, f"request_{number}")
-            chosen = known.payload.memory[number]
+            chosen = Signal(name=f"chosen_{number}")
             # Bytes of the row's last word: whole slots before its last one, the rest in that.
             shift = (shape.chunk_bytes - 1).bit_length() if shape.slots > 1 else len(held.tail)
             m.d.comb += [
                 chosen.eq(held.memory == shape.memory.value),
+                known.payload.memory[number].eq(chosen),
                 request.valid.eq(requests.valid & asked.memory[number]),
                 request.payload.address.eq(asked.address),
                 request.payload.slot.eq(asked.slot),
