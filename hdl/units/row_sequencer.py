@@ -11,6 +11,8 @@ from amaranth.hdl import Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..dma.fifo import StreamFIFO
+from ..once import Once
 from ..tech.technology import TECHNOLOGIES
 from .transfer import (
     MemoryShape,
@@ -41,7 +43,8 @@ class RowSequencer(wiring.Component):
 
     No bubble between groups or instructions; latency 3 cycles. A compact one reads the fields from
     ``i``, where they must stay, takes it with the last row and needs a cycle more for each
-    instruction; unless it is ``registered`` it does both stages in one cycle: latency 2 cycles.
+    instruction; unless it is ``registered`` it does both stages in one cycle: latency 2 cycles. If
+    it is, rows wait in a queue in distributed memory: latency 4 cycles.
 
     Parameters
     ----------
@@ -58,8 +61,6 @@ class RowSequencer(wiring.Component):
     -------
     i : In(stream of setup_layout)
     o : Out(stream of row_layout)
-    follows : Out(1)
-        There is a row between the stages, behind that at ``o``.
     fault : Out(fault_layout)
         What was wrong with the row that came with ``error``; stands from then on.
     stop : In(1)
@@ -79,6 +80,7 @@ class RowSequencer(wiring.Component):
         self.memories = tuple(memories)
         self.technology = TECHNOLOGIES[family]
         self.compact = compact
+        self.queued = compact and registered
         self.staged = registered or not compact
         # Words are counted from the end of their memory. What is longer than the deepest memory is
         # known to pass it; the rest, with padding of up to 510 words, fits these bits.
@@ -88,7 +90,6 @@ class RowSequencer(wiring.Component):
             {
                 "i": In(stream.Signature(setup_layout(address_width, memories))),
                 "o": Out(stream.Signature(row_layout(address_width, memories))),
-                "follows": Out(1),
                 "fault": Out(fault_layout(address_width)),
                 "stop": In(1),
             }
@@ -119,15 +120,15 @@ class RowSequencer(wiring.Component):
         failed = Signal()
         drop = Signal()
         output_valid = Signal()
-        m.d.comb += [
-            advance.eq(~output_valid | self.o.ready),
-            self.o.valid.eq(output_valid),
-            drop.eq(self.stop | failed),
-        ]
+        m.d.comb += drop.eq(self.stop | failed)
+        if not self.queued:
+            m.d.comb += [
+                advance.eq(~output_valid | self.o.ready),
+                self.o.valid.eq(output_valid),
+            ]
         self._walk(m, stage, advance, drop)
         self._check(m, stage, advance, failed, output_valid)
         if self.staged:
-            m.d.comb += self.follows.eq(stage.valid)
             with m.If(drop):
                 m.d.sync += stage.valid.eq(0)
         with m.If(self.stop):
@@ -278,14 +279,24 @@ class RowSequencer(wiring.Component):
         kept = ["first", "last", "before", "after", "sync", "address"]
         if not self.compact:
             kept += ["last_byte", "memory"]
-        with m.If(advance):
-            m.d.sync += [output[name].eq(row[name]) for name in kept]
-            m.d.sync += [
-                place.eq(stop),
-                output_valid.eq(stage.valid & ~failed),
-                output.error.eq(error),
-                output.fetch.eq(row.fetch & ~error),
+        values = {name: row[name] for name in kept}
+        values |= {"error": error, "fetch": row.fetch & ~error}
+        if self.queued:
+            shape = data.StructLayout({name: output.shape()[name].shape for name in values})
+            m.submodules.queue = queue = Once(StreamFIFO(shape, 2))
+            m.d.comb += [
+                advance.eq(queue.i.ready),
+                queue.i.valid.eq(stage.valid & ~failed),
+                *(queue.i.payload[name].eq(value) for name, value in values.items()),
+                *(output[name].eq(queue.o.payload[name]) for name in values),
+                self.o.valid.eq(queue.o.valid & ~self.stop),
+                queue.o.ready.eq(self.o.ready),
             ]
+        with m.If(advance):
+            m.d.sync += place.eq(stop)
+            if not self.queued:
+                m.d.sync += [output[name].eq(value) for name, value in values.items()]
+                m.d.sync += output_valid.eq(stage.valid & ~failed)
             with m.If(stage.valid & error & ~failed):
                 m.d.sync += [
                     failed.eq(1),

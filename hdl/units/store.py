@@ -179,6 +179,8 @@ class StoreUnit(wiring.Component):
         in_hand = Signal()
         walked = Signal()
         to_read = Signal(range(ahead + 1))  # Rows that the word reader has not finished.
+        all_told = Signal()  # It has been told of the last one.
+        gone = Signal()  # The writer has taken the last one.
         finished = Signal()
         refused = Signal()
         rejected = Signal()
@@ -190,12 +192,10 @@ class StoreUnit(wiring.Component):
             setup.done.eq(finished),
             reader.row.valid.eq(to_read != 0),
             # The last row may still be waiting for its last burst.
-            reader.row.payload.last.eq(walked & ~sequencer.follows & ~more & (to_read == 1)),
+            reader.row.payload.last.eq(all_told & (to_read == 1)),
             # Also after a stop: what was issued is completed.
             reader.instruction.valid.eq(in_hand),
-            finished.eq(
-                walked & ~sequencer.follows & ~sequencer.o.valid & writer.idle & ~stop
-            ),
+            finished.eq(gone & writer.idle & ~stop),
             refused.eq(sequencer.o.valid & row.error & writer.idle & ~stop),
             rejected.eq(writer.error.valid & ~stop),
         ]
@@ -205,6 +205,13 @@ class StoreUnit(wiring.Component):
             m.d.sync += walked.eq(0)
         with m.Elif(sequencer.i.valid & sequencer.i.ready):
             m.d.sync += walked.eq(1)
+        with m.If(finished):
+            m.d.sync += [all_told.eq(0), gone.eq(0)]
+        with m.Elif(row.last):
+            m.d.sync += [
+                all_told.eq(all_told | more),
+                gone.eq(gone | (sequencer.o.valid & sequencer.o.ready)),
+            ]
         m.d.sync += to_read.eq(
             to_read + (more & row.fetch) - (reader.row.valid & reader.row.ready)
         )

@@ -55,7 +55,8 @@ class WordWriter(wiring.Component):
 
     One slot of a word a cycle, rows and instructions back to back. With a ``queue`` writes wait for
     the memories there, so that these are not in the path of the rows; an instruction ends with its
-    last write, and the next one must not come before.
+    last write, and the next one must not come before; and rows with padding wait a cycle before
+    each of its words, in which these are counted.
 
     Parameters
     ----------
@@ -132,10 +133,13 @@ class WordWriter(wiring.Component):
         row_end = Signal()
         row_done = Signal()
         ends = Signal()
+        padded = Signal()  # The row has its padding before it.
+        last_pad = Signal()
+        counted = Signal()  # These two belong to `pads`.
         m.d.comb += [
             active.eq(self.row.valid & self.instruction.valid & ~self.stop),
-            move.eq(active & ~row.sync & ~row.error),
-            padding.eq(after | (row.before & (pads != held.pad_before))),
+            move.eq(active & ~row.sync & ~row.error & (counted | ~(row.before | after))),
+            padding.eq(after | (row.before & ~padded)),
             filler.eq(padding | ~row.fetch | rest),
             write.eq(move & (filler | (slot_valid & ~slot_error))),
             self.accepted.eq(write & ready),
@@ -144,7 +148,7 @@ class WordWriter(wiring.Component):
             row_done.eq(
                 (active & row.sync)
                 | (row_end & ~row.after)
-                | (word_end & after & (pads + 1 == held.pad_after))
+                | (word_end & after & last_pad)
             ),
             self.row.ready.eq(row_done),
             ends.eq(row_done & row.last),
@@ -153,6 +157,15 @@ class WordWriter(wiring.Component):
             self.corrupt.eq(move & ~filler & slot_valid & slot_error),
             address.eq(Mux(started, next_word, held.word)),
         ]
+        domain = m.d.sync if self.queue else m.d.comb
+        domain += [
+            padded.eq(pads == held.pad_before),
+            last_pad.eq(pads + 1 == held.pad_after),
+        ]
+        if self.queue:
+            m.d.sync += counted.eq(self.row.valid & ~word_end & ~row_done)
+        else:
+            m.d.comb += counted.eq(1)
         with m.If(self.accepted):
             m.d.sync += [
                 slot.eq(Mux(last_slot, 0, slot + 1)),
