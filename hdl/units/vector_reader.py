@@ -145,6 +145,9 @@ class VectorReader(wiring.Component):
 
         # Chunks on their way, and whether there has been none for a cycle.
         in_flight, drained = Signal(range(2 * CHUNKS_IN_FLIGHT)), Signal()
+        # An instruction that has waited for older ones once need not wait for its own chunks.
+        waited = Signal()
+        m.d.sync += waited.eq((waited | (moves & one.hazard)) & ~(moves & one.result.end))
         m.d.sync += [
             in_flight.eq(in_flight + issues - self.written),
             drained.eq((in_flight == 0) & ~issues),
@@ -156,7 +159,7 @@ class VectorReader(wiring.Component):
             return target.valid & (target.address[:width] == address[:width])
 
         m.d.comb += [
-            blocked.eq(one.hazard & ~drained),
+            blocked.eq(one.hazard & ~waited & ~drained),
             needs_old.eq(one.read.last & (one.result.add | one.result.maximum)),
             old_asks.eq(
                 one_valid & needs_old & ~old_done & ~blocked & ~(two_valid & two.accumulator)

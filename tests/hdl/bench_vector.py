@@ -391,3 +391,23 @@ async def many_short_instructions(dut):
         for n in range(16)
     ]
     await measure(dut, program, [1] * 16)
+
+
+@cocotb.test()
+async def older_results_are_waited_for_once(dut):
+    """An instruction that reads what the one before it writes starts when that has been written,
+    and takes a word a cycle from then on."""
+    config = Config.from_dict(bench_parameters()["config"])
+    whole = config.rows // config.lanes
+    step = vector(config, ["table"], chunks=whole, count_x=12, source_stride_x=1,
+                  destination_stride_x=1)
+    test = await VectorBench(dut).start()
+    program = [step, step]
+    for instruction in program:
+        test.model.execute(instruction)
+    test.unit.put(program)
+    await test.bench.run_until(lambda: test.unit.drained, 8000)
+    (_, _, first), (_, _, second) = test.unit.signals
+    words = 12 * whole
+    assert words < second - first <= words + bench_parameters()["start"]
+    await test.check()
