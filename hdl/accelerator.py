@@ -25,6 +25,8 @@ from .memory.table_memory import TableMemory
 from .memory.weight_scratchpad import WeightScratchpad
 from .once import Once
 from .registers import ADDRESS_WIDTH, COUNTERS
+from .serial.core import SerialCore
+from .serial.memories import AccumulatorMemory, ActivationMemory
 from .units.issue import ARRAY_ACTIVITY
 from .units.load import LoadUnit
 from .units.matmul import MatmulUnit
@@ -49,6 +51,8 @@ class Accelerator(wiring.Component):
                |                  MatmulUnit <-> scratchpads, accumulator
                |                  VectorUnit <-> activation scratchpad, accumulator
                +----------------- StoreUnit <--- activation scratchpad, accumulator
+
+    With serial execution `SerialCore` is in the place of all between registers and memories.
 
     Parameters
     ----------
@@ -87,7 +91,6 @@ class Accelerator(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        rules = InstructionRules.of(config)
         m.submodules.registers = registers = Once(ControlRegisters(config))
         m.submodules.supervisor = supervisor = Once(
             Supervisor(address_width=config.axi_address_width)
@@ -99,9 +102,94 @@ class Accelerator(wiring.Component):
             work.clk.eq(ClockSignal()),
             work.rst.eq(ResetSignal() | supervisor.unit_reset),
         ]
+        build = self._serial if config.is_serial else self._decoupled
+        build(m, registers, supervisor)
+        return m
+
+    def _serial(self, m: Module, registers: Any, supervisor: Any) -> None:
+        """One instruction at a time."""
+        config = self.config
+        core = SerialCore(config)
+        activation = ActivationMemory(rows=config.rows, depth=config.activation_depth)
+        weight = WeightScratchpad(
+            cols=config.cols, depth=config.weight_depth, single_port=config.weight_single_port
+        )
+        accumulator = AccumulatorMemory(
+            cols=config.cols,
+            width=config.accumulator_width,
+            depth=config.accumulator_depth,
+            data_width=config.partial_sum_width,
+            slots=config.accumulator_slots,
+        )
+        parts: dict[str, Any] = {
+            "core": core,
+            "activation_scratchpad": activation,
+            "weight_scratchpad": weight,
+            "accumulator": accumulator,
+        }
+        for name, part in parts.items():
+            m.submodules[name] = DomainRenamer("work")(Once(part))
+        for port, memory in (
+            (core.activation_write, activation.write),
+            (core.weight_write, weight.write),
+            (core.accumulator_write, accumulator.write),
+            (core.matmul_activation_read, activation.matmul_read),
+            (core.matmul_weight_read, weight.matmul_read),
+            (core.update, accumulator.update),
+            (core.activation_read, activation.read),
+            (core.activation_data, activation.read_data),
+            (core.accumulator_read, accumulator.read),
+            (core.accumulator_data, accumulator.read_data),
+        ):
+            connect(m, port, memory)
+        _control(m, registers, supervisor)
+        m.d.comb += [
+            core.launch.eq(supervisor.launch),
+            core.halt.eq(supervisor.halt),
+            core.resetting.eq(supervisor.status.resetting),
+            core.granted.eq(registers.engine_granted),
+            core.register_value.eq(registers.engine_value),
+            registers.engine_address.eq(core.address),
+            registers.engine_uses.eq(core.uses),
+            registers.engine_poke.eq(core.poke),
+            registers.engine_data.eq(core.poke_data),
+            registers.engine_booted.eq(core.booted),
+            # Which error it was is in the registers already.
+            supervisor.errors[0].valid.eq(core.failed),
+            supervisor.progress.eq(core.progress),
+            supervisor.finished.eq(core.rest),
+            supervisor.idle.eq(core.idle),
+            supervisor.quiet.eq(1),
+            self.irq.eq(registers.irq),
+        ]
+        self._connect_ports(m, registers, core.read, core.write)
+        if not config.performance_counters:
+            m.d.comb += registers.counter_valid.eq(1)
+            return
+        in_matmul = core.units[Unit.MATMUL.value]
+        events: dict[str, Any] = {"INSTRUCTIONS": core.legal}
+        for unit in Unit:
+            moves = unit in (Unit.LOAD, Unit.STORE)
+            busy = core.units[unit.value]
+            events[f"{unit.name}_BUSY"] = busy
+            events[f"{unit.name}_WAIT_MEMORY"] = busy & core.moving if moves else Const(0, 1)
+            events[f"{unit.name}_WAIT_SEMAPHORE"] = Const(0, 1)
+        for name in ARRAY_ACTIVITY.members:
+            events[f"ARRAY_{name.upper()}"] = Const(0, 1)
+        events |= {
+            "ARRAY_ACTIVE": core.issued,
+            "ARRAY_ACTIVATIONS": in_matmul & ~core.issued,
+            "ARRAY_SEMAPHORE": ~in_matmul & core.stuck,
+            "ARRAY_IDLE": ~in_matmul & ~core.stuck,
+        }
+        self._count(m, registers, supervisor, events)
+
+    def _decoupled(self, m: Module, registers: Any, supervisor: Any) -> None:
+        """Units that run at the same time."""
+        config = self.config
         widths = {"address_width": config.axi_address_width, "data_width": config.axi_width}
         sequencer = Sequencer(
-            rules=rules,
+            rules=InstructionRules.of(config),
             **widths,
             max_burst_beats=config.max_burst_beats,
             queue_depth=config.queue_depth,
@@ -136,7 +224,7 @@ class Accelerator(wiring.Component):
             "weight_scratchpad": weight,
             "accumulator": accumulator,
         }
-        units = {Unit.LOAD: load, Unit.MATMUL: matmul, Unit.STORE: store}
+        units: dict[Unit, Any] = {Unit.LOAD: load, Unit.MATMUL: matmul, Unit.STORE: store}
         if config.lanes:
             parts |= _vector(m, config, load, activation, accumulator)
             units[Unit.VECTOR] = parts["vector"]
@@ -161,46 +249,15 @@ class Accelerator(wiring.Component):
             matmul.waiting_semaphore.eq(sequencer.waiting[Unit.MATMUL.value]),
             self.irq.eq(registers.irq),
         ]
+        _control(m, registers, supervisor)
         for unit, component in units.items():
             _attach(m, getattr(sequencer, unit.name.lower()), component)
         _supervise(m, registers, supervisor, sequencer, arbiter)
-        self._connect_ports(m, registers, arbiter, store)
-        if config.performance_counters:
-            self._count(m, registers, supervisor, sequencer, units)
-        else:
+        self._connect_ports(m, registers, arbiter.axi, store.axi)
+        if not config.performance_counters:
             m.d.comb += registers.counter_valid.eq(1)
-        return m
-
-    def _connect_ports(
-        self, m: Module, registers: ControlRegisters, arbiter: ReadArbiter, store: StoreUnit
-    ) -> None:
-        for prefix, signature, inner in (
-            ("s_axil", self._lite, registers.bus),
-            ("m_axi", self._write, store.axi),
-            ("m_axi", self._read, arbiter.axi),
-        ):
-            for name, member in signature.members.items():
-                outer, part = getattr(self, f"{prefix}_{name}"), getattr(inner, name)
-                m.d.comb += outer.eq(part) if member.flow is Out else part.eq(outer)
-        for channel in ("aw", "ar"):
-            for name, (_, value) in AXI_CONSTANTS.items():
-                m.d.comb += getattr(self, f"m_axi_{channel}{name}").eq(value)
-
-    def _count(
-        self,
-        m: Module,
-        registers: ControlRegisters,
-        supervisor: Supervisor,
-        sequencer: Sequencer,
-        units: dict[Unit, Any],
-    ) -> None:
-        m.submodules.counters = counters = Once(Counters(count=len(COUNTERS)))
-        events: dict[str, Any] = {
-            "CYCLES": Const(1, 1),
-            "READ_BEATS": self.m_axi_rvalid & self.m_axi_rready,
-            "WRITE_BEATS": self.m_axi_wvalid & self.m_axi_wready,
-            "INSTRUCTIONS": sequencer.dispatched,
-        }
+            return
+        events: dict[str, Any] = {"INSTRUCTIONS": sequencer.dispatched}
         for unit in Unit:
             if unit in units:
                 events[f"{unit.name}_BUSY"] = units[unit].busy
@@ -210,7 +267,32 @@ class Accelerator(wiring.Component):
                 for what in ("BUSY", "WAIT_MEMORY", "WAIT_SEMAPHORE"):
                     events[f"{unit.name}_{what}"] = Const(0, 1)
         for name in ARRAY_ACTIVITY.members:
-            events[f"ARRAY_{name.upper()}"] = units[Unit.MATMUL].activity[name]
+            events[f"ARRAY_{name.upper()}"] = matmul.activity[name]
+        self._count(m, registers, supervisor, events)
+
+    def _connect_ports(self, m: Module, registers: Any, read: Any, write: Any) -> None:
+        for prefix, signature, inner in (
+            ("s_axil", self._lite, registers.bus),
+            ("m_axi", self._write, write),
+            ("m_axi", self._read, read),
+        ):
+            for name, member in signature.members.items():
+                outer, part = getattr(self, f"{prefix}_{name}"), getattr(inner, name)
+                m.d.comb += outer.eq(part) if member.flow is Out else part.eq(outer)
+        for channel in ("aw", "ar"):
+            for name, (_, value) in AXI_CONSTANTS.items():
+                m.d.comb += getattr(self, f"m_axi_{channel}{name}").eq(value)
+
+    def _count(
+        self, m: Module, registers: Any, supervisor: Any, events: dict[str, Any]
+    ) -> None:
+        """The performance counters; those of the bus and of cycles count the same everywhere."""
+        m.submodules.counters = counters = Once(Counters(count=len(COUNTERS)))
+        events = events | {
+            "CYCLES": Const(1, 1),
+            "READ_BEATS": self.m_axi_rvalid & self.m_axi_rready,
+            "WRITE_BEATS": self.m_axi_wvalid & self.m_axi_wready,
+        }
         m.d.comb += [
             counters.events.eq(Cat(events[name] for name, _ in COUNTERS)),
             counters.clear.eq(supervisor.launch),
@@ -260,24 +342,26 @@ def _attach(m: Module, port: Any, unit: Any) -> None:
             m.d.comb += getattr(target, name).eq(getattr(source, name))
 
 
-def _supervise(
-    m: Module,
-    registers: ControlRegisters,
-    supervisor: Supervisor,
-    sequencer: Sequencer,
-    arbiter: ReadArbiter,
-) -> None:
-    """Connect the supervisor with the host on one side and the program on the other."""
+def _control(m: Module, registers: Any, supervisor: Any) -> None:
+    """Connect the supervisor with the host."""
     m.d.comb += [
         supervisor.start.eq(registers.start),
         supervisor.soft_reset.eq(registers.soft_reset),
         supervisor.watchdog_limit.eq(registers.watchdog_limit),
         registers.startable.eq(supervisor.startable),
         registers.status.eq(supervisor.status),
-        registers.fault.eq(supervisor.fault),
         registers.done_event.eq(supervisor.done_event),
         registers.error_event.eq(supervisor.error_event),
         registers.clear_events.eq(supervisor.unit_reset),
+    ]
+
+
+def _supervise(
+    m: Module, registers: Any, supervisor: Any, sequencer: Sequencer, arbiter: ReadArbiter
+) -> None:
+    """Connect the supervisor with the program."""
+    m.d.comb += [
+        registers.fault.eq(supervisor.fault),
         sequencer.start.eq(supervisor.launch),
         sequencer.halt.eq(supervisor.halt),
         sequencer.program_address.eq(registers.program_address),

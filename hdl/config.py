@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 __all__ = [
+    "EXECUTIONS",
     "FAMILIES",
     "PRESETS",
     "SEGMENT_COUNT",
@@ -31,6 +32,9 @@ SEMAPHORE_MAXIMUM = 63
 
 SEGMENT_COUNT = 8
 """DRAM segments of every configuration; an instruction's segment field has three bits."""
+
+EXECUTIONS = ("decoupled", "serial")
+"""Ways to execute a program; each one's number is its place."""
 
 FAMILIES = ("generic", "ecp5", "ice40", "gowin", "nexus", "xilinx7")
 """FPGA families that the array can be mapped to; ``generic`` leaves it to the synthesizer."""
@@ -51,6 +55,16 @@ SHALLOWEST_BLOCKS = {"ice40": 256}
 """Words of a block RAM at its widest, in families with so few of them that it decides."""
 
 AXI_WIDTHS = (32, 64, 128, 256)
+
+SERIAL_VALUES = {
+    "vector_lanes": 0, "axi_width": 32, "max_burst_beats": 1, "read_outstanding": 1,
+    "write_outstanding": 1, "queue_depth": 1,
+}
+"""What serial execution has, and nothing else: one instruction and one beat at a time."""
+
+SERIAL_DEEPEST = 32768
+"""Words of the deepest memory with serial execution, whose addresses have 16 bits: one beyond plus
+a stride still fits."""
 
 
 class ConfigurationError(ValueError):
@@ -76,6 +90,13 @@ def _power_of_two(name: str, value: object, low: int, high: int) -> None:
             suggestion = f"; the next power of two is {1 << (value - 1).bit_length()}"
         raise ConfigurationError(
             f"{name} must be a power of two from {low} to {high}, not {value!r}{suggestion}"
+        )
+
+
+def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigurationError(
+            f"{name} must be {' or '.join(map(repr, choices))}, not {value!r}"
         )
 
 
@@ -127,6 +148,13 @@ class Config:
     requantize : str
         Numeric convention of the vector unit: ``"tflite"`` (Q31 multiplier, double rounding) or
         ``"onnx"`` (float32 scale, round half to even).
+    execution : str
+        ``"decoupled"``: units run at the same time, each through its own queue, ordered by
+        semaphores. ``"serial"``: one instruction at a time, in the order of the program, by a
+        microprogram; a fraction of the logic, for the smallest devices. It has no vector unit and
+        no queues, and moves a byte a cycle through a port of 32 bits; see `SERIAL_VALUES` for what
+        else it fixes. Rows and columns are then powers of two, memories have at most 32768 words
+        and addresses at most 32 bits.
     performance_counters : int
         1: with performance counters. 0 leaves them out: their registers read as zero, and the host
         does not know how many cycles a program took.
@@ -161,6 +189,7 @@ class Config:
     vector_lanes: int | None = None
     parameter_depth: int = 512
     requantize: str = "tflite"
+    execution: str = "decoupled"
     performance_counters: int = 1
     family: str = "generic"
     multipliers: int | None = None
@@ -200,7 +229,8 @@ class Config:
         _power_of_two("max_burst_beats", self.max_burst_beats, 1, 256)
         _power_of_two("read_outstanding", self.read_outstanding, 1, 256)
         _power_of_two("write_outstanding", self.write_outstanding, 1, 256)
-        _power_of_two("queue_depth", self.queue_depth, 2, 64)
+        _one_of("execution", self.execution, EXECUTIONS)
+        _power_of_two("queue_depth", self.queue_depth, 1 if self.is_serial else 2, 64)
         common = math.gcd(self.rows, self.cols)
         if self.vector_lanes is None:
             lanes = max(count for count in range(1, 5) if common % count == 0)
@@ -226,8 +256,28 @@ class Config:
             )
         if self.multipliers is not None:
             _integer("multipliers", self.multipliers, 0, 65536)
+        if self.is_serial:
+            self._check_serial()
+
+    def _check_serial(self) -> None:
+        """Refuse what serial execution does not have."""
+        for name, wanted in SERIAL_VALUES.items():
+            if getattr(self, name) != wanted:
+                raise ConfigurationError(
+                    f"{name} must be {wanted} with serial execution, not {getattr(self, name)!r}"
+                )
+        for name in ("rows", "cols"):
+            _power_of_two(name, getattr(self, name), 1, 256)
+        for name in ("activation_depth", "weight_depth", "accumulator_depth"):
+            _power_of_two(name, getattr(self, name), 16, SERIAL_DEEPEST)
+        _integer("axi_address_width", self.axi_address_width, 16, 32)
 
     # Derived values. Each is a property so that no two places compute it.
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether instructions are executed one at a time, in the order of the program."""
+        return self.execution == "serial"
 
     @property
     def _deepest_sum(self) -> int:
@@ -354,7 +404,10 @@ class Config:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
-        """A configuration from a mapping; unknown names are refused with a suggestion."""
+        """A configuration from a mapping; unknown names are refused with a suggestion.
+
+        With serial execution, what the mapping leaves out of `SERIAL_VALUES` has those values.
+        """
         if not isinstance(values, Mapping):
             raise ConfigurationError(
                 f"a configuration must be a mapping of names to values, not {values!r}"
@@ -367,6 +420,8 @@ class Config:
                 raise ConfigurationError(
                     f"{name!r} is not a configuration parameter{hint} (known: {', '.join(names)})"
                 )
+        if values.get("execution") == "serial":
+            values = SERIAL_VALUES | dict(values)
         return cls(**values)
 
     @classmethod

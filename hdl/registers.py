@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from .config import SEGMENT_COUNT, Config
+from .config import EXECUTIONS, SEGMENT_COUNT, Config
 
 __all__ = [
     "ADDRESS_WIDTH",
@@ -116,6 +116,11 @@ _CONSTANTS = (
         "PERFORMANCE_COUNTERS",
         "performance_counters",
         "1: the COUNTER registers count. 0: they read as zero.",
+    ),
+    (
+        "EXECUTION",
+        "execution",
+        "0: decoupled, units run at the same time. 1: serial, one instruction after the other.",
     ),
 )
 
@@ -326,4 +331,6 @@ def configuration_value(item: Register, config: Config) -> int:
         return {"weight-stationary": 0}[config.dataflow]
     if item.constant == "requantize":
         return {"tflite": 0, "onnx": 1}[config.requantize]
+    if item.constant == "execution":
+        return EXECUTIONS.index(config.execution)
     return int(getattr(config, item.constant))

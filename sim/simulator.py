@@ -2,7 +2,8 @@
 """Instruction-level simulator: bit-exact results and errors, no clock.
 
 Dispatch, the unit queues and the semaphores are modelled; which unit advances first is a choice,
-and ``schedule_seed`` takes it at random, so that a program whose units race shows it.
+and ``schedule_seed`` takes it at random, so that a program whose units race shows it. With serial
+execution there is no choice: an instruction is fetched when the one before it has signalled.
 """
 
 from __future__ import annotations
@@ -136,6 +137,7 @@ class _Run:
         self.semaphores = [0] * SEMAPHORE_COUNT
         self.next = 0
         self.blocked: Instruction | None = None
+        self.last_unit = Unit.LOAD
         self.result = RunResult()
 
     def to_end(self) -> None:
@@ -144,7 +146,9 @@ class _Run:
         if self.address % INSTRUCTION_BYTES or end > 1 << self.config.axi_address_width:
             raise Fault(ErrorCode.PROGRAM_ADDRESS, ErrorSource.FETCH, 0, self.address)
         while True:
-            if self.random is None:
+            if self.config.is_serial:
+                progress = self.dispatch() and self.step(self.last_unit)
+            elif self.random is None:
                 while self.dispatch():
                     pass
                 progress = any(self.step(unit) for unit in _PRIORITY)
@@ -185,6 +189,7 @@ class _Run:
         if len(queue) >= self.config.queue_depth:
             return False
         queue.append((self.next, self.blocked))
+        self.last_unit = self.blocked.unit
         self.blocked = None
         self.next += 1
         self.result.instructions += 1

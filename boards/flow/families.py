@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .carry import open_carry_ends, open_constant_carries
+from .fanout import divide_wide_nets
 from .tools import FlowError
 
 __all__ = ["FAMILIES", "Family", "Part", "family_named"]
@@ -58,7 +59,7 @@ class Family:
         Further arguments of nextpnr.
     placer : str
         nextpnr's placer for whole accelerators and boards. ``heap`` places arrays better, and
-        scatters all else on ECP5 and Gowin.
+        scatters all else on ECP5.
     harness_constraints : str or None
         Pins of the harness on ``part``, for a family whose pins all need a place.
     """
@@ -122,6 +123,11 @@ def _gowin_part(part: Part) -> list[str]:
     return ["--device", f"{part.device}{part.package}{part.speed}", "--vopt", f"family={name}"]
 
 
+def _finish_nexus(netlist: dict[str, Any]) -> None:
+    open_constant_carries(netlist)
+    divide_wide_nets(netlist)
+
+
 FAMILIES: dict[str, Family] = {
     "ecp5": Family(
         name="ecp5",
@@ -180,8 +186,10 @@ FAMILIES: dict[str, Family] = {
         unconstrained_arguments=(),
         resources={
             **_GOWIN_LUTS, "ALU": "alu", "DFF": "ff", "DFFE": "ff", "DFFR": "ff", "DFFRE": "ff",
-            "DFFS": "ff", "DFFSE": "ff", "MULT9X9": "dsp", "DPX9B": "bram", "SDPB": "bram",
-            "SDPX9B": "bram",
+            "DFFS": "ff", "DFFSE": "ff", "DFFP": "ff", "DFFPE": "ff", "DFFC": "ff",
+            "DFFCE": "ff", "RAM16SDP4": "lutram", "MULT9X9": "dsp", "MULT18X18": "dsp",
+            "SP": "bram", "SPX9": "bram", "SDP": "bram", "SDPX9": "bram", "DP": "bram",
+            "DPX9": "bram",
         },
         harness_constraints=(
             'IO_LOC "clk" 4;\nIO_LOC "serial_i" 70;\nIO_LOC "serial_o" 69;\n'
@@ -204,7 +212,7 @@ FAMILIES: dict[str, Family] = {
             "MULT9_CORE": "dsp",
             "OXIDE_EBR": "bram",
         },
-        finish=open_constant_carries,
+        finish=_finish_nexus,
         # The default, router2, does not reach the clock network from a pin.
         arguments=("--router", "router1"),
         harness_constraints="".join(

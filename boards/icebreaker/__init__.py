@@ -27,8 +27,8 @@ BOARD = Board(
     config=Config(
         rows=4, cols=4, activation_depth=512, weight_depth=16384, accumulator_depth=256,
         accumulator_width=28, max_reduction_depth=8191, performance_counters=0,
-        axi_width=32, axi_address_width=16, max_burst_beats=16, read_outstanding=2,
-        write_outstanding=2, queue_depth=4, vector_lanes=0, family="ice40",
+        axi_width=32, axi_address_width=16, max_burst_beats=1, read_outstanding=1,
+        write_outstanding=1, queue_depth=1, vector_lanes=0, execution="serial", family="ice40",
     ),
     programmer="ice40_generic",
     notes=("The memory is two of the four SPRAMs.",),

@@ -48,6 +48,10 @@ class ControlRegisters(wiring.Component):
     register; write to a locked register while a program runs; START when not startable, or
     together with SOFT_RESET. A refused write changes nothing.
 
+    With serial execution the memory is shared with the engine: it reads there what the host has
+    written, between the host's accesses, and writes the error registers. Program and segments are
+    then nowhere else.
+
     Parameters
     ----------
     config : Config
@@ -63,8 +67,6 @@ class ControlRegisters(wiring.Component):
         START is allowed.
     status : In(STATUS_LAYOUT)
         For STATUS; while ``running``, locked registers refuse writes.
-    fault : In(FAULT_LAYOUT)
-        For the error registers.
     done_event, error_event : In(1)
         Set bits of IRQ_STATUS.
     clear_events : In(1)
@@ -72,18 +74,52 @@ class ControlRegisters(wiring.Component):
     counter_request, counter_number : Out
         To `Counters`, as are the next two.
     counter_valid, counter_value : In
+    watchdog_limit : Out(32)
+        The register's value.
+    irq : Out(1)
+        An enabled event is set.
     program_address : Out(64)
     program_length : Out(24)
-    watchdog_limit : Out(32)
         The registers' values.
     segment_write : Out(SEGMENT_WRITE_LAYOUT)
         What is written into the segment table, once for every register after reset.
-    irq : Out(1)
-        An enabled event is set.
+    fault : In(FAULT_LAYOUT)
+        For the error registers. This one and the three before not with serial execution, which has
+        the following.
+    engine_address : In(8)
+        Word address of a register.
+    engine_granted : Out(1)
+        The engine may read it in this cycle and write it in the next.
+    engine_uses : In(1)
+        That is the next one.
+    engine_value : Out(32)
+        The register a cycle after.
+    engine_poke : In(2)
+        Write a half of it: with ``engine_uses``.
+    engine_data : In(16)
+        What to write.
+    engine_booted : In(1)
+        The host's accesses wait for this.
     """
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        more: dict[str, Any] = {
+            "program_address": Out(64),
+            "program_length": Out(INDEX_WIDTH),
+            "segment_write": Out(SEGMENT_WRITE_LAYOUT),
+            "fault": In(FAULT_LAYOUT),
+        }
+        if config.is_serial:
+            more = {
+                "engine_address": In(STORED_WORDS.bit_length() - 1),
+                "engine_granted": Out(1),
+                "engine_uses": In(1),
+                "engine_value": Out(32),
+                "engine_poke": In(2),
+                "engine_data": In(16),
+                "engine_booted": In(1),
+            }
         super().__init__(
             {
                 "bus": In(AXI4LiteSignature(address_width=ADDRESS_WIDTH)),
@@ -91,7 +127,6 @@ class ControlRegisters(wiring.Component):
                 "soft_reset": Out(1),
                 "startable": In(1),
                 "status": In(STATUS_LAYOUT),
-                "fault": In(FAULT_LAYOUT),
                 "done_event": In(1),
                 "error_event": In(1),
                 "clear_events": In(1),
@@ -99,11 +134,9 @@ class ControlRegisters(wiring.Component):
                 "counter_number": Out(range(len(COUNTERS))),
                 "counter_valid": In(1),
                 "counter_value": In(32),
-                "program_address": Out(64),
-                "program_length": Out(INDEX_WIDTH),
                 "watchdog_limit": Out(32),
-                "segment_write": Out(SEGMENT_WRITE_LAYOUT),
                 "irq": Out(1),
+                **more,
             }
         )
         self._irq_enable = Signal(len(register("IRQ_ENABLE").fields))
@@ -117,7 +150,7 @@ class ControlRegisters(wiring.Component):
         word = Signal(32)
         refused, commit = Signal(), Signal()
         events = Signal(2)
-        old, filled = self._storage(m, access.address, entry, word, commit)
+        old, filled = self._storage(m, port.access, entry, word, commit)
         value = self._value(m, access.address, entry, old, events)
         m.d.comb += [
             entry.address.eq(access.address),
@@ -126,12 +159,19 @@ class ControlRegisters(wiring.Component):
             port.response.payload.refused.eq(refused),
         ]
 
+        ready = filled
+        if self.config.is_serial:
+            ready = filled & self.engine_booted & ~self.engine_uses
         is_stored = entry.kind == Kind.STORED
         strobes = Cat(bit.replicate(8) for bit in access.strobe)
         with m.FSM():
             with m.State("REST"):
-                with m.If(port.access.valid & filled):
+                with m.If(port.access.valid & ready):
                     m.next = "READ"
+                if self.config.is_serial:
+                    # Before it is booted it only writes, and the host waits for it.
+                    free = ~port.access.valid | ~self.engine_booted
+                    m.d.comb += self.engine_granted.eq(filled & free)
             with m.State("READ"):
                 m.d.sync += word.eq(value)
                 m.next = "MERGE"
@@ -159,7 +199,7 @@ class ControlRegisters(wiring.Component):
         return m
 
     def _storage(
-        self, m: Module, address: Value, entry: RegisterMap, word: Signal, commit: Signal
+        self, m: Module, access: Any, entry: RegisterMap, word: Signal, commit: Signal
     ) -> tuple[Value, Value]:
         """The configuration and what the host wrote; returns the word addressed a cycle before,
         and whether the memory is filled."""
@@ -169,7 +209,10 @@ class ControlRegisters(wiring.Component):
             init=[],
             attrs={"no_rw_check": 1},  # An access does not read what it writes.
         )
-        read_port, write_port = storage.read_port(), storage.write_port()
+        is_serial = self.config.is_serial
+        read_port = storage.read_port()
+        write_port = storage.write_port(granularity=16 if is_serial else None)
+        address = access.payload.address
         filling = Signal(range(STORED_WORDS + 1))
         filled = Signal()
         store = commit & (entry.kind == Kind.STORED)
@@ -177,13 +220,23 @@ class ControlRegisters(wiring.Component):
             filled.eq(filling[-1]),
             read_port.en.eq(1),
             read_port.addr.eq(address),
-            write_port.en.eq(store | ~filled),
+            write_port.en.eq((store | ~filled).replicate(len(write_port.en))),
+            write_port.addr.eq(address),
+            write_port.data.eq(word),
         ]
-        with m.If(filled):
-            m.d.comb += [write_port.addr.eq(address), write_port.data.eq(word)]
-        with m.Else():
+        if is_serial:
+            m.d.comb += self.engine_value.eq(read_port.data)
+            with m.If(~access.valid):
+                m.d.comb += read_port.addr.eq(self.engine_address)
+            with m.If(self.engine_uses):
+                m.d.comb += [
+                    write_port.en.eq(self.engine_poke),
+                    write_port.addr.eq(self.engine_address),
+                    write_port.data.eq(self.engine_data.replicate(2)),
+                ]
+        with m.If(~filled):
             m.d.sync += filling.eq(filling + 1)
-            m.d.comb += write_port.addr.eq(filling)
+            m.d.comb += [write_port.addr.eq(filling), write_port.data.eq(0)]
             with m.Switch(filling):
                 for item in REGISTERS:
                     first = item.reset
@@ -193,7 +246,8 @@ class ControlRegisters(wiring.Component):
                         with m.Case(item.offset // 4):
                             m.d.comb += write_port.data.eq(first)
 
-        self._write_segments(m, write_port)
+        if not is_serial:
+            self._write_segments(m, write_port)
         for item in RegisterMap.of_kind(Kind.STORED):
             target = self._output(item.name)
             if target is None:
@@ -226,27 +280,37 @@ class ControlRegisters(wiring.Component):
 
     def _output(self, name: str) -> Value | None:
         """The part of the outputs that a stored register drives."""
-        outputs = {
-            "PROGRAM_ADDRESS_LOW": self.program_address[:32],
-            "PROGRAM_ADDRESS_HIGH": self.program_address[32:],
-            "PROGRAM_LENGTH": self.program_length,
+        outputs: dict[str, Value] = {
             "WATCHDOG": self.watchdog_limit,
             "IRQ_ENABLE": self._irq_enable,
         }
+        if not self.config.is_serial:
+            outputs |= {
+                "PROGRAM_ADDRESS_LOW": self.program_address[:32],
+                "PROGRAM_ADDRESS_HIGH": self.program_address[32:],
+                "PROGRAM_LENGTH": self.program_length,
+            }
         return outputs.get(name)
 
     def _value(
         self, m: Module, address: Value, entry: RegisterMap, old: Value, events: Signal
     ) -> Value:
         """What the addressed register reads as."""
-        fault = self.fault
-        sources = {
-            "STATUS": self.status.as_value(),
-            "ERROR_CODE": Cat(fault.code, fault.source),
-            "ERROR_INSTRUCTION": fault.index,
-            "ERROR_ADDRESS_LOW": fault.address[:32],
-            "ERROR_ADDRESS_HIGH": fault.address[32:],
-        }
+        sources = {"STATUS": self.status.as_value()}
+        if self.config.is_serial:
+            # The engine has written the others.
+            sources |= {
+                item.name: old for item in RegisterMap.of_kind(Kind.STATUS)
+                if item.name not in sources
+            }
+        else:
+            fault = self.fault
+            sources |= {
+                "ERROR_CODE": Cat(fault.code, fault.source),
+                "ERROR_INSTRUCTION": fault.index,
+                "ERROR_ADDRESS_LOW": fault.address[:32],
+                "ERROR_ADDRESS_HIGH": fault.address[32:],
+            }
         remembered = (entry.kind == Kind.CONSTANT) | (entry.kind == Kind.STORED)
         choices = [
             (remembered, old),

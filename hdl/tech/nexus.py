@@ -19,32 +19,37 @@ class NexusMultiplier(Multiplier):
 
     ::
 
-        activation_i --> [A] --.
-                                x --> [output] --> product_o
-        weight_i ------> [B] --'
-                         | load_i (CEB)
+        activation_i --> [activation] --> [A] --.
+                                                 x --> [output] --> product_o
+        weight_i ------> [weight] ------> [B] --'
+                            | load_i
 
-    The weight register is the block's B register.
+    The weight register is an ordinary one before the block's: the enables of the B registers of two
+    multipliers in one block share a wire, and nextpnr puts processing elements of different rows
+    into one block, whose nets then take that wire from each other without end.
 
-    Cost: one MULT9X9 (half of a MULT18X18), flip-flops for ``activation_o``. Signals are those of
-    Lattice FPGA-TN-02096, sysDSP usage guide for Nexus platform.
+    Cost: one MULT9X9 (half of a MULT18X18), flip-flops for the activation and the weight. Signals
+    are those of Lattice FPGA-TN-02096, sysDSP usage guide for Nexus platform.
 
     Parameters and members are those of `Multiplier`; widths are at most 9.
     """
 
-    latency: ClassVar[int] = 2
+    latency: ClassVar[int] = 3
     widest: ClassVar[int | None] = OPERAND_WIDTH
 
     def elaborate(self, platform: Any) -> Module:
-        """Build the block and the register beside it."""
+        """Build the block and the registers before it."""
         m = Module()
         activation = Signal(signed(self.activation_width), reset_less=True)
+        weight = Signal(signed(self.weight_width), reset_less=True)
         operand_a, operand_b = Signal(signed(OPERAND_WIDTH)), Signal(signed(OPERAND_WIDTH))
         output = Signal(2 * OPERAND_WIDTH)
         m.d.sync += activation.eq(self.activation_i)
+        with m.If(self.load_i):
+            m.d.sync += weight.eq(self.weight_i)
         m.d.comb += [
-            operand_a.eq(self.activation_i),
-            operand_b.eq(self.weight_i),
+            operand_a.eq(activation),
+            operand_b.eq(weight),
             self.activation_o.eq(activation),
             self.product_o.eq(output),
         ]
@@ -57,7 +62,7 @@ class NexusMultiplier(Multiplier):
             p_RESETMODE="SYNC",
             i_CLK=ClockSignal(),
             i_CEA=Const(1),
-            i_CEB=self.load_i,
+            i_CEB=Const(1),
             i_CEOUT=Const(1),
             **{f"i_RST{name}": Const(0) for name in ("A", "B", "OUT")},
             i_SIGNEDA=Const(1),

@@ -50,6 +50,8 @@ class Execution:
         Per unit that never went on: its oldest instruction, then the semaphores it lacks.
     dispatched : int
         Instructions that reached a queue.
+    passed : list[Overflow] or None
+        With serial execution, the semaphores that passed their maximum: there is no other one.
     producers, consumers : list[dict[int, list[int]]]
         Per semaphore: unit to the ordinals of the instructions that signal or wait.
     """
@@ -63,6 +65,7 @@ class Execution:
     clocks: dict[int, tuple[int, ...]] = field(default_factory=dict)
     blocked: dict[int, list[int]] = field(default_factory=dict)
     dispatched: int = 0
+    passed: list[Overflow] | None = None
 
     def overflows(self) -> list[Overflow]:
         """Semaphores that can pass their maximum in some execution.
@@ -70,6 +73,8 @@ class Execution:
         Before the ``k``-th wait of a semaphore starts, all signals can have happened that do not
         themselves need that wait to have started.
         """
+        if self.passed is not None:
+            return self.passed
         found = []
         for semaphore in range(SEMAPHORE_COUNT):
             consumers = self.consumers[semaphore]
@@ -129,7 +134,10 @@ class _Runner:
     def __init__(self, config: Config, program: Program) -> None:
         self.instructions = program.instructions
         self.depth = config.queue_depth
+        self.is_serial = config.is_serial
         self.run = _prepare(program)
+        if self.is_serial:
+            self.run.passed = []
         self.counts = [0] * SEMAPHORE_COUNT
         self.taken = [0] * SEMAPHORE_COUNT
         self.queues: list[deque[int]] = [deque() for _ in range(UNITS)]
@@ -155,6 +163,8 @@ class _Runner:
         """Fill the queues."""
         moved = False
         while self.run.dispatched < len(self.instructions):
+            if self.is_serial and any(self.queues):
+                break
             unit = self.run.unit[self.run.dispatched]
             if len(self.queues[unit]) >= self.depth:
                 break
@@ -179,8 +189,14 @@ class _Runner:
             self.counts[semaphore] -= 1
             self.taken[semaphore] += 1
             self.join(clock, semaphore)
+        if self.is_serial:
+            # All before it have finished, whatever it waits for.
+            clock[:] = map(max, clock, *self.finish_clock)
         for semaphore in members(instruction.signal):
             self.counts[semaphore] += 1
+            count = self.counts[semaphore]
+            if self.run.passed is not None and count == SEMAPHORE_MAXIMUM + 1:
+                self.run.passed.append(Overflow(semaphore, index, count))
         self.run.clocks[index] = tuple(clock)
         done = self.finish_clock[unit]
         for other in range(UNITS):

@@ -76,7 +76,7 @@ signal or remove the wait']
         if len(findings) >= limit:
             return findings[:limit]
     execution = execute(config, program)
-    findings += _semaphore_findings(program, execution)
+    findings += _semaphore_findings(config, program, execution)
     broken = {finding.index for finding in findings if finding.kind in ("illegal", "range")}
     memories = MemoryChecker(config, program, execution)
     for index in execution.order:
@@ -128,10 +128,12 @@ def _instruction_findings(config: Config, program: Program, index: int) -> list[
     return findings
 
 
-def _semaphore_findings(program: Program, execution: Execution) -> list[Finding]:
+def _semaphore_findings(
+    config: Config, program: Program, execution: Execution
+) -> list[Finding]:
     findings = []
     for semaphore, consumers in enumerate(execution.consumers):
-        if len(consumers) > 1:
+        if len(consumers) > 1 and not config.is_serial:
             names = " and ".join(Unit(unit).name for unit in sorted(consumers))
             unit = max(consumers, key=lambda unit: execution.streams[unit][consumers[unit][0]])
             findings.append(Finding(
@@ -144,8 +146,9 @@ def _semaphore_findings(program: Program, execution: Execution) -> list[Finding]
             findings.append(Finding(
                 "deadlock", index,
                 f"{Unit(unit).name} queue waits for semaphore {semaphore}, "
-                f"{_missing(program, execution, semaphore)}",
-                "add the signal or remove the wait",
+                f"{_missing(config, program, execution, semaphore)}",
+                "put the signal before it" if config.is_serial
+                else "add the signal or remove the wait",
             ))
     for overflow in execution.overflows():
         findings.append(Finding(
@@ -156,7 +159,9 @@ def _semaphore_findings(program: Program, execution: Execution) -> list[Finding]
     return findings
 
 
-def _missing(program: Program, execution: Execution, semaphore: int) -> str:
+def _missing(
+    config: Config, program: Program, execution: Execution, semaphore: int
+) -> str:
     """Why a signal does not come."""
     for unit, ordinals in execution.producers[semaphore].items():
         for ordinal in ordinals:
@@ -164,6 +169,9 @@ def _missing(program: Program, execution: Execution, semaphore: int) -> str:
             if index in execution.clocks:
                 continue
             text = format_instruction(program.instructions[index])
+            if index >= execution.dispatched and config.is_serial:
+                return (f"signalled next by instruction {index} ({text}), which is later in the "
+                        f"program: execution is serial")
             if index >= execution.dispatched:
                 return (f"signalled next by instruction {index} ({text}), which is not dispatched "
                         f"because a queue of the instructions before it is full")

@@ -16,11 +16,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..hdl.config import SEMAPHORE_COUNT, Config
-from ..hdl.isa import ADD_FLAG, INSTRUCTION_BYTES, MAXIMUM_FLAG, Instruction, Memory, Opcode
+from ..hdl.isa import (
+    ADD_FLAG,
+    INSTRUCTION_BYTES,
+    MAXIMUM_FLAG,
+    Instruction,
+    Memory,
+    Opcode,
+    Unit,
+)
 from ..sim.accesses import chunks_per_word, transfer_access
 from .program import Program
 
-__all__ = ["Estimate", "Timing", "Work", "estimate", "estimate_cycles", "work_of"]
+__all__ = ["Estimate", "SerialTiming", "Timing", "Work", "estimate", "estimate_cycles", "work_of"]
 
 PAGE = 4096
 _REMEMBERED = 8
@@ -72,6 +80,29 @@ class Timing:
     finish: int = 6
 
 
+@dataclass(frozen=True)
+class SerialTiming:
+    """Times of serial execution, in cycles, as simulated RTL takes them.
+
+    Parameters
+    ----------
+    instruction : int
+        Fetch, check and semaphores of an instruction.
+    row : int
+        Of a LOAD or STORE, besides its beats.
+    beat : int
+        With a memory latency of three cycles.
+    tile, tile_row : int
+        Of a tile of weights, and of each of its rows, besides the vectors.
+    """
+
+    instruction: int = 1000
+    row: int = 140
+    beat: int = 11
+    tile: int = 100
+    tile_row: int = 50
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """What one instruction costs its unit.
@@ -88,7 +119,8 @@ class Work:
         On-chip words of a LOAD or STORE; outputs (activation words of a pass) of a MATMUL; words
         that a VECTOR reads, one a cycle.
     steps : int
-        AXI bursts of a LOAD or STORE; passes (weight tiles) of a MATMUL.
+        AXI bursts of a LOAD or STORE, with serial execution rows; passes (weight tiles) of a
+        MATMUL.
     reads, writes : tuple of Span
         Words of a VECTOR; empty for the other units.
     """
@@ -126,7 +158,10 @@ class Estimate:
 
 
 def row_work(config: Config, rows: int, size: int, stride: int, offset: int) -> tuple[int, int]:
-    """AXI beats and bursts of ``rows`` rows of ``size`` bytes, ``stride`` bytes apart."""
+    """AXI beats and bursts of ``rows`` rows of ``size`` bytes, ``stride`` bytes apart.
+
+    With serial execution, where a burst is a beat, rows in the place of bursts.
+    """
     if not size:
         return 0, 0
     beat = config.axi_bytes
@@ -135,7 +170,7 @@ def row_work(config: Config, rows: int, size: int, stride: int, offset: int) -> 
         beats = rows * ((offset % beat + size + beat - 1) // beat)
     else:
         beats = rows * (size + beat - 1) // beat + rows * (beat - 1) // beat
-    bursts = rows * max(1, -(-size // burst))
+    bursts = rows * (1 if config.is_serial else max(1, -(-size // burst)))
     return beats, bursts
 
 
@@ -296,6 +331,8 @@ def estimate(
         False gives every unit all its instructions at once: no fetch, no dispatch, no queues.
         The starts then say in which order to dispatch.
     """
+    if config.is_serial:
+        return _serial_estimate(config, works)
     timing = timing or Timing()
     model = _Model(config, timing, ordered)
     count = len(works)
@@ -364,6 +401,36 @@ def estimate(
         sum(w.beats for w in works if w.unit == 0) + model.fetch_beats * count,
         sum(w.beats for w in works if w.unit == 3),
         model.array_cycles,
+    )
+
+
+def _serial_estimate(config: Config, works: Sequence[Work]) -> Estimate:
+    """One after the other, as they are given."""
+    timing = SerialTiming()
+    starts: list[int] = []
+    finishes: list[int] = []
+    counts = [0] * SEMAPHORE_COUNT
+    clock = array_cycles = 0
+    ends = True
+    for work in works:
+        starts.append(clock)
+        clock += timing.instruction
+        if work.unit == Unit.MATMUL.value and work.steps:
+            clock += work.steps * (timing.tile + timing.tile_row * config.rows + work.words)
+            array_cycles += work.steps * work.words
+        else:
+            clock += timing.row * work.steps + timing.beat * work.beats
+        finishes.append(clock)
+        for number in members(work.wait):
+            counts[number] -= 1
+            ends &= counts[number] >= 0
+        for number in members(work.signal):
+            counts[number] += 1
+    fetch_beats = INSTRUCTION_BYTES // config.axi_bytes
+    return Estimate(
+        clock if ends else 0, starts, finishes,
+        sum(w.beats for w in works if w.unit == Unit.LOAD.value) + fetch_beats * len(works),
+        sum(w.beats for w in works if w.unit == Unit.STORE.value), array_cycles,
     )
 
 

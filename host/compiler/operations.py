@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..hdl.isa import ACCUMULATE_FLAG, Memory, Opcode
 from .estimate import row_work
 from .schedule import Operation
-from .tiling import Problem, Tiling, partition
+from .tiling import Problem, Tiling, accumulator_tiles, partition
 
 __all__ = ["SEGMENT_A", "SEGMENT_B", "SEGMENT_C", "Generator", "Ring", "merge_rows"]
 
@@ -69,7 +69,8 @@ class Generator:
 
     The accumulator's two banks take turns from tile to tile, so that one is stored while the
     array fills the other. Chunks are loaded just before their first use; `weft.compiler.schedule`
-    lets the LOADs run ahead as far as the memories allow.
+    lets the LOADs run ahead as far as the memories allow. With serial execution a tile has all of
+    the accumulator.
 
     Parameters
     ----------
@@ -135,9 +136,10 @@ class Generator:
 
     def run(self) -> list[Operation]:
         """All operations."""
-        half = self.config.accumulator_depth // 2
+        banks = accumulator_tiles(self.config)
+        size = self.config.accumulator_depth // banks
         for number, tile in enumerate(self._tiles()):
-            base = number % 2 * half
+            base = number % banks * size
             for chunk in range(len(self.k_ranges)):
                 self._chunk(tile, chunk, base, number == 0 and chunk == 0)
             self._store(tile, base)

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..hdl.config import Config
+from .estimate import SerialTiming
 
-__all__ = ["Problem", "Tiling", "cost", "partition", "tilings"]
+__all__ = ["Problem", "Tiling", "accumulator_tiles", "cost", "partition", "tilings"]
 
 _ROW_BYTES = 65535
 _LOAD_ROWS = 4096
@@ -86,19 +87,25 @@ def _sizes(limit: int, total: int, start: int = 1) -> list[int]:
     return sorted(result)
 
 
+def accumulator_tiles(config: Config) -> int:
+    """Macro tiles that the accumulator holds: one is stored while the array computes the other,
+    unless nothing happens at the same time."""
+    return 1 if config.is_serial else 2
+
+
 def tilings(problem: Problem) -> Iterator[Tiling]:
     """Every tiling worth a look that fits the memories and the instruction fields."""
     config = problem.config
-    half = config.accumulator_depth // 2
+    room = config.accumulator_depth // accumulator_tiles(config)
     rows = config.rows
     parts: set[tuple[int, int, int]] = set()
-    nt_limit = min(half, _ROW_BYTES // (4 * config.cols), _STRIDE_BLOCK // rows,
+    nt_limit = min(room, _ROW_BYTES // (4 * config.cols), _STRIDE_BLOCK // rows,
                    _STRIDE_ACCUMULATOR)
     kc_limit = min(_CHANNELS, _LOAD_ROWS // rows, _ROW_BYTES // rows, _STRIDE_ACTIVATION)
-    for mt in _sizes(min(_PASS, half, config.activation_depth), problem.m, rows):
+    for mt in _sizes(min(_PASS, room, config.activation_depth), problem.m, rows):
         m_parts = -(-problem.m // mt)
         largest_m = -(-problem.m // m_parts)
-        for nt in _sizes(min(nt_limit, half // largest_m), problem.n_blocks):
+        for nt in _sizes(min(nt_limit, room // largest_m), problem.n_blocks):
             n_parts = -(-problem.n_blocks // nt)
             largest_n = -(-problem.n_blocks // n_parts)
             fit = min(kc_limit, config.activation_depth // largest_m,
@@ -144,6 +151,8 @@ def cost(problem: Problem, tiling: Tiling) -> float:
     a_load = m * tiling.k_parts * _row_cycles(config, min(kc * rows, k), k)
     b_load = k * tiling.n_parts * _row_cycles(config, min(nt * config.cols, n), n)
     chunks = tiling.m_parts * tiling.n_parts * tiling.k_parts
+    if config.is_serial:
+        return _serial_cost(problem, tiling, chunks * (nt + 1), a_reads, b_reads)
     instructions = chunks * (nt + 1) + a_reads * tiling.m_parts * tiling.k_parts
     fetch = instructions * max(1, 32 // config.axi_bytes)
     load = a_reads * a_load + b_reads * b_load + fetch
@@ -159,3 +168,21 @@ def cost(problem: Problem, tiling: Tiling) -> float:
         busiest += min(compute, load) * 0.5
     tail = store * tail_rows / max(m * tiling.n_parts, 1)
     return busiest + 0.25 * fill + tail + 0.002 * load + 20 * instructions / max(1, mt)
+
+
+def _serial_cost(
+    problem: Problem, tiling: Tiling, instructions: int, a_reads: int, b_reads: int
+) -> float:
+    """The same where one instruction follows the other."""
+    timing, config = SerialTiming(), problem.config
+    m, n, k = problem.m, problem.n, problem.k
+    tiles = tiling.m_parts * problem.n_blocks * problem.k_blocks
+    rows = a_reads * m * tiling.k_parts + (b_reads * k + m) * tiling.n_parts
+    beats = -(-(a_reads * m * k + b_reads * k * n + 4 * m * n) // config.axi_bytes)
+    return (
+        timing.instruction * instructions
+        + timing.row * rows
+        + timing.beat * beats
+        + tiles * (timing.tile + timing.tile_row * config.rows)
+        + m * problem.n_blocks * problem.k_blocks
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..hdl.config import Config
+from ..hdl.config import EXECUTIONS, Config
 from ..hdl.registers import REGISTERS, configuration_value, register
 from .device import ProgramDevice
 from .errors import (
@@ -44,7 +44,10 @@ def read_configuration(client: LinkClient) -> Config:
                 f"register {name} does not read {expected:#x}: the board's accelerator is not of "
                 "this version; generate its gateware anew"
             )
-    choices = {"dataflow": ("weight-stationary",), "requantize": ("tflite", "onnx")}
+    choices = {
+        "dataflow": ("weight-stationary",), "requantize": ("tflite", "onnx"),
+        "execution": EXECUTIONS,
+    }
     settings: dict[str, Any] = dict(values)
     for name, words in choices.items():
         number = values[name]

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What continuous integration places and routes in each run: the parts of the smallest board.
 
-The iCEBreaker's whole design does not fit its device yet (docs/fpga.md), so its array and its host
-link are built, each by itself. Both must fit together, and be as fast as the board's clock.
+Routing the whole iCEBreaker takes minutes, so that is for `--full`; in each run its array and its
+host link are built, each by itself. Both must fit together, and be as fast as the board's clock.
 """
 
 import pytest
 
 from weft.boards import BOARDS
+from weft.boards.build import build_board
 from weft.boards.flow.synthesize import synthesize
 from weft.generators.generate import MODULES, component_of
 from weft.generators.verilog import emit
@@ -48,3 +49,12 @@ def test_fit_together(builds):
     products = BOARD.config.rows * BOARD.config.cols
     assert builds["array"].dsp == products // 2
     assert builds["link"].bram > 0
+
+
+@pytest.mark.full
+def test_the_whole_board(tmp_path):
+    build = build_board(BOARD, output=tmp_path)
+    assert build.meets_clock
+    for resource, available in AVAILABLE.items():
+        assert getattr(build.synthesis, resource) <= available
+    assert build.bitstream.stat().st_size > 100_000

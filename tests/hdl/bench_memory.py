@@ -42,6 +42,7 @@ async def scratchpad(dut):
     if parameters["memory"] == "accumulator":
         return
     depth, length = parameters["depth"], parameters["length"]
+    half = depth // 2
     banked = parameters["memory"] == "activation"
     vector = Codec(int8_vector(length))
     write = Codec(chunk_layout((depth - 1).bit_length(), 1, int8_vector(length)))
@@ -87,7 +88,8 @@ async def scratchpad(dut):
         if matmul is not None:
             schedule.after(LATENCY, ("matmul", words[matmul]))
         if banked and request is not None:
-            conflict = matmul is not None and (matmul >= depth // 2) == (request >= depth // 2)
+            same_bank = parameters["banks"] == 1 or (matmul or 0) // half == request // half
+            conflict = matmul is not None and same_bank
             assert int(dut.read__ready.value) != conflict
             stalled += conflict
             if not conflict:
@@ -196,13 +198,14 @@ async def accumulator(dut):
             return parameters["banks"] == 1 or (one >= depth // 2) == (other >= depth // 2)
 
         if request is not None:
-            conflict = bool(update and update[1]) and same_bank(update[0], request[0])
+            stalls_read = update and (update[1] or parameters["one_at_a_time"])
+            conflict = bool(stalls_read) and same_bank(update[0], request[0])
             assert int(dut.read__ready.value) != conflict
             stalls["read"] += conflict
             if not conflict:
                 size = cols // slots
                 shown = words[request[0]][request[1] * size :][:size]
-                schedule.after(LATENCY, ("read", shown))
+                schedule.after(parameters["read_latency"], ("read", shown))
                 request = None
         if item is not None:
             conflict = "sum" in expected and same_bank(expected["sum"], item[0])

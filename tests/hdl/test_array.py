@@ -103,7 +103,7 @@ def test_latency(size):
 @pytest.mark.parametrize(
     ("family", "multipliers", "latency"),
     [("ecp5", None, 5), ("ecp5", 5, 5), ("ecp5", 0, 4), ("ice40", None, 2), ("ice40", 5, 4),
-     ("nexus", None, 2), ("nexus", 11, 4), ("nexus", 12, 2), ("nexus", 0, 4)],
+     ("nexus", None, 3), ("nexus", 11, 4), ("nexus", 12, 3), ("nexus", 0, 4)],
 )
 def test_latency_is_that_of_the_slowest_multiplier_in_use(family, multipliers, latency):
     design = array(3, 4, family=family, multipliers=multipliers)

@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from weft.hdl.config import PRESETS, Config, ConfigurationError
+from weft.hdl.config import PRESETS, SERIAL_VALUES, Config, ConfigurationError
 from weft.hdl.memory.accumulator import Accumulator
 
 ILLEGAL = [
@@ -36,6 +36,7 @@ ILLEGAL = [
     ("parameter_depth", 8192, "from 16 to 4096"),
     ("performance_counters", 2, "from 0 to 1"),
     ("requantize", "gemmlowp", "'tflite' or 'onnx'"),
+    ("execution", "parallel", "'decoupled' or 'serial'"),
     ("family", "spartan", "one of generic, ecp5, ice40, gowin, nexus, xilinx7"),
     ("multipliers", -1, "from 0 to 65536"),
     ("multipliers", "all", "an integer"),
@@ -48,6 +49,37 @@ def test_illegal_values(name, value, message):
         Config(**{name: value})
     text = str(caught.value)
     assert text.startswith(f"{name} must ") and message in text and str(value) in text
+
+
+SERIAL = dict(SERIAL_VALUES, execution="serial")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        *((name, 64, f"must be {wanted} with serial") for name, wanted in SERIAL_VALUES.items()
+          if name not in ("vector_lanes", "queue_depth")),
+        ("vector_lanes", 4, "must be 0 with serial execution"),
+        ("queue_depth", 2, "must be 1 with serial execution"),
+        ("rows", 12, "rows must be a power of two from 1 to 256, not 12; the next"),
+        ("cols", 3, "cols must be a power of two"),
+        ("activation_depth", 65536, "from 16 to 32768"),
+        ("weight_depth", 65536, "from 16 to 32768"),
+        ("accumulator_depth", 65536, "from 16 to 32768"),
+        ("axi_address_width", 33, "from 16 to 32"),
+    ],
+)
+def test_what_serial_execution_refuses(name, value, message):
+    Config(**SERIAL)
+    with pytest.raises(ConfigurationError) as caught:
+        Config(**{**SERIAL, name: value})
+    assert message in str(caught.value) and str(caught.value).startswith(f"{name} must ")
+
+
+def test_serial_execution_brings_its_values():
+    config = Config.preset("tiny", execution="serial")
+    assert config == Config(**{**PRESETS["tiny"], **SERIAL}) == Config.from_yaml(config.to_yaml())
+    assert config.is_serial and not Config().is_serial
 
 
 def test_every_parameter_has_an_illegal_value():

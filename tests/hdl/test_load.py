@@ -3,7 +3,6 @@
 
 import pytest
 
-from weft.boards.registry import BOARDS
 from weft.hdl.config import Config
 from weft.hdl.tech.technology import simulation_model
 from weft.hdl.units.load import LoadUnit
@@ -35,7 +34,10 @@ CONFIGS = [
     config(6, 9, 64, vector_lanes=3),
     config(8, 8, 64, vector_lanes=1, family="ecp5"),
     config(8, 8, 32, read_outstanding=4, write_outstanding=4, family="ecp5"),
-    BOARDS["icebreaker"].config,
+    config(
+        4, 4, 32, max_burst_beats=16, read_outstanding=2, write_outstanding=2,
+        axi_address_width=16, family="ice40",
+    ),
     config(3, 8, 64, max_burst_beats=16, axi_address_width=17),
 ]
 FULL = [

@@ -7,8 +7,10 @@ import pytest
 
 from weft.generators.verilog import emit
 from weft.hdl.memory.accumulator import Accumulator
+from weft.hdl.memory.bank import MemoryBank
 from weft.hdl.memory.scratchpad import ActivationScratchpad
 from weft.hdl.memory.weight_scratchpad import WeightScratchpad
+from weft.hdl.serial.memories import AccumulatorMemory, ActivationMemory
 from weft.hdl.tech.technology import simulation_model
 from weft.sim.bench.runner import run_bench
 
@@ -28,7 +30,14 @@ def bench(component, memory, simulator, family="generic", **parameters):
 @pytest.mark.parametrize("rows, depth", [(1, 16), (5, 64)])
 def test_activation_scratchpad(rows, depth, simulator):
     component = ActivationScratchpad(rows=rows, depth=depth)
-    bench(component, "activation", simulator, length=rows, depth=depth)
+    bench(component, "activation", simulator, length=rows, depth=depth, banks=2)
+
+
+@pytest.mark.parametrize("rows, depth", [(1, 16), (4, 64)])
+def test_activation_memory_of_serial_execution(rows, depth, simulator):
+    component = ActivationMemory(rows=rows, depth=depth)
+    assert component.read_latency == MemoryBank.latency
+    bench(component, "activation", simulator, length=rows, depth=depth, banks=1)
 
 
 @pytest.mark.parametrize("single_port", [False, True])
@@ -60,8 +69,19 @@ def test_accumulator(cols, width, data_width, depth, slots, banks, family, simul
         family=family,
     )
     sizes = {"length": cols, "depth": depth, "width": width, "data_width": data_width}
-    sizes |= {"slots": slots, "banks": banks}
-    bench(component, "accumulator", simulator, family, **sizes)
+    sizes |= {"slots": slots, "banks": banks, "read_latency": component.read_latency}
+    bench(component, "accumulator", simulator, family, **sizes, one_at_a_time=False)
+
+
+@pytest.mark.parametrize(
+    "cols, width, data_width, depth, slots",
+    [(1, 32, 16, 16, 1), (4, 28, 18, 16, 4), (8, 24, 19, 16, 2)],
+)
+def test_accumulator_of_serial_execution(cols, width, data_width, depth, slots, simulator):
+    sizes = {"width": width, "data_width": data_width, "depth": depth, "slots": slots}
+    component = AccumulatorMemory(cols=cols, **sizes)
+    sizes |= {"length": cols, "banks": 1, "read_latency": component.read_latency}
+    bench(component, "accumulator", simulator, **sizes, one_at_a_time=True)
 
 
 def test_accumulator_refuses_banks():

@@ -3,7 +3,6 @@
 
 import pytest
 
-from weft.boards.registry import BOARDS
 from weft.hdl.config import Config
 from weft.hdl.tech.technology import simulation_model
 from weft.hdl.units.store import StoreUnit
@@ -32,7 +31,10 @@ CONFIGS = [
     config(28, 12, 64, write_outstanding=1),
     config(8, 8, 64, family="ecp5"),
     config(8, 8, 32, write_outstanding=4, read_outstanding=4, family="ecp5"),
-    BOARDS["icebreaker"].config,
+    config(
+        4, 4, 32, max_burst_beats=16, read_outstanding=2, write_outstanding=2,
+        axi_address_width=16, family="ice40",
+    ),
     config(3, 8, 64, max_burst_beats=16, axi_address_width=17),
 ]
 FULL = [

@@ -10,7 +10,7 @@ from weft.compiler.assembler import assemble
 from weft.compiler.checker import FINDING_KINDS, check
 from weft.compiler.gemm import compile_gemm
 from weft.compiler.program import Program, SegmentNeed
-from weft.hdl.config import Config
+from weft.hdl.config import SERIAL_VALUES, Config
 from weft.hdl.isa import ErrorCode, Instruction, Opcode
 from weft.sim.machine import Machine
 from weft.sim.random_programs import random_config, random_program
@@ -142,6 +142,48 @@ def test_finding(kind, index, text, message):
     assert match, [str(finding) for finding in findings]
     assert any(re.search(re.escape(message), finding.what) for finding in match), match
     assert all(finding.fix for finding in findings)
+
+
+SERIAL_CONFIG = CONFIG.replace(execution="serial", **SERIAL_VALUES)
+SERIAL_CASES = [
+    ("deadlock", 0, "SYNC unit=load wait={3}\nSYNC unit=store signal={3}",
+     "signalled next by instruction 1 (SYNC unit=store signal={3}), which is later in the program"),
+    ("deadlock", 1, "SYNC unit=load signal={3}\nSYNC unit=load wait={2,3}", "nothing signals"),
+    ("overflow", 64, "SYNC unit=load\n" + "SYNC unit=load signal={1}\n" * 64,
+     "semaphore 1 can reach 64"),
+    ("overflow", 66, "SYNC unit=load signal={1}\nSYNC unit=load wait={1}\nSYNC unit=store\n"
+     + "SYNC unit=load signal={1}\n" * 64 + "SYNC unit=store wait={1}", "semaphore 1 can reach 64"),
+]
+
+
+@pytest.mark.parametrize(("kind", "index", "text", "message"), SERIAL_CASES)
+def test_finding_with_serial_execution(kind, index, text, message):
+    findings = check(SERIAL_CONFIG, assemble(SEGMENTS + text))
+    assert [(f.kind, f.index) for f in findings] == [(kind, index)], findings
+    assert message in findings[0].what
+
+
+def test_serial_execution_needs_no_semaphores_and_takes_signals_from_anyone():
+    text = """
+    LOAD bytes=2
+    LOAD memory=weight bytes=2
+    MATMUL last_rows=1
+    STORE memory=accumulator bytes=8 segment=1 signal={1}
+    SYNC unit=load signal={1}
+    SYNC unit=load wait={1}
+    SYNC unit=store wait={1}
+    """
+    assert check(SERIAL_CONFIG, assemble(SEGMENTS + text)) == []
+    kinds = {finding.kind for finding in check(CONFIG, assemble(SEGMENTS + text))}
+    assert kinds == {"race", "two-consumers"}
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (9, 7, 5), (40, 3, 33), (17, 64, 64)])
+def test_compiled_products_are_in_an_order_that_serial_execution_can_run(sizes):
+    config = SERIAL_CONFIG.replace(
+        rows=4, cols=4, activation_depth=32, weight_depth=32, max_reduction_depth=64
+    )
+    assert check(config, compile_gemm(config, *sizes)) == []
 
 
 def test_every_kind_has_a_case():

@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from weft.compiler.gemm import compile_gemm
-from weft.hdl.config import Config
+from weft.hdl.config import SERIAL_VALUES, Config
 from weft.hdl.isa import INSTRUCTION_BYTES, Instruction, Opcode, Unit
 from weft.hdl.registers import COUNTERS, register
 from weft.sim.accesses import transfer_access
 from weft.sim.machine import Fault, Machine, Segment
 from weft.sim.random_programs import INPUT, SCRATCH, random_operands, random_program
 from weft.sim.simulator import RunResult, Simulator
+
+SERIAL = dict(execution="serial", **SERIAL_VALUES)
 
 CONFIGS = {
     "1x1": dict(
@@ -78,10 +80,27 @@ CONFIGS = {
         accumulator_depth=64, max_burst_beats=8, vector_lanes=3, parameter_depth=16,
         accumulator_width=30, max_reduction_depth=16384,
     ),
+    "1x2 serial": dict(
+        SERIAL, rows=1, cols=2, activation_depth=64, weight_depth=32, accumulator_depth=16,
+        accumulator_width=32, axi_address_width=18,
+    ),
+    "4x4 serial": dict(
+        SERIAL, rows=4, cols=4, activation_depth=64, weight_depth=64, accumulator_depth=32,
+        max_reduction_depth=511, accumulator_width=24, axi_address_width=32, family="ice40",
+    ),
+    "8x4 serial": dict(
+        SERIAL, rows=8, cols=4, activation_depth=128, weight_depth=32, accumulator_depth=64,
+        axi_address_width=25,
+    ),
+    "2x16 serial": dict(
+        SERIAL, rows=2, cols=16, activation_depth=512, weight_depth=256, accumulator_depth=512,
+        axi_address_width=20, family="ecp5",
+    ),
 }
 """Array sizes of the system tests, each with another AXI port, queues and vector unit."""
 
 DEFAULT_SIZES = ("1x1", "2x3", "4x4", "5x7", "8x8", "16x16", "16x4", "4x16")
+SERIAL_SIZES = ("1x2 serial", "4x4 serial", "8x4 serial", "2x16 serial")
 FULL_SIZES = ("32x32", "12x13", "64x8", "6x9")
 
 WATCHDOG = 20_000

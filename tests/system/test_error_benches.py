@@ -2,7 +2,7 @@
 """Error injection, silent memories and soft resets in both simulators."""
 
 import pytest
-from system_cases import DEFAULT_SIZES, system_config
+from system_cases import DEFAULT_SIZES, SERIAL_SIZES, system_config
 
 from weft.sim.bench.runner import run_bench
 from weft.sim.rtl.design import accelerator_verilog
@@ -23,11 +23,12 @@ def run(size, simulator, *, each, silences, moments):
 
 
 @pytest.mark.slow_on("icarus")
-def test_errors(simulator):
-    run("4x4", simulator, each=2, silences=3, moments=5)
+@pytest.mark.parametrize("size", ["4x4", "4x4 serial"])
+def test_errors(size, simulator):
+    run(size, simulator, each=2, silences=3, moments=5)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("size", DEFAULT_SIZES)
+@pytest.mark.parametrize("size", DEFAULT_SIZES + SERIAL_SIZES)
 def test_many_errors(size, simulator):
     run(size, simulator, each=20, silences=12, moments=50)

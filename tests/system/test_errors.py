@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from system_cases import (
     CHECKED_REGISTERS,
+    DEFAULT_SIZES,
+    SERIAL_SIZES,
     check_interrupted_memory,
     choose_seed,
     gemm_case,
@@ -55,7 +57,7 @@ def every_error(size, seed):
     return found
 
 
-@pytest.mark.parametrize("size", ["1x1", "2x3", "4x4"])
+@pytest.mark.parametrize("size", ["1x1", "2x3", "4x4", "4x4 serial"])
 def test_every_error(size, record_property):
     seed = choose_seed()
     found = every_error(size, seed)
@@ -65,7 +67,7 @@ def test_every_error(size, record_property):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("size", ["1x1", "2x3", "4x4", "5x7", "8x8", "16x16", "16x4", "4x16"])
+@pytest.mark.parametrize("size", [*DEFAULT_SIZES, *SERIAL_SIZES])
 def test_every_error_often(size, record_property):
     seed = choose_seed()
     total = Counter()
@@ -96,22 +98,25 @@ def resets_at_random(size, moments, seed):
                 device.run(gemm_case(config, *sizes, generator.getrandbits(30)))
 
 
-@pytest.mark.parametrize("size", ["4x4", "5x7"])
+@pytest.mark.parametrize("size", ["4x4", "5x7", "4x4 serial"])
 def test_soft_reset_at_any_moment(size, record_property):
     resets_at_random(size, 60, choose_seed())
     record_property("covered: soft resets with recovery", 60)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("size", ["1x1", "2x3", "8x8", "16x16", "16x4", "4x16"])
+@pytest.mark.parametrize(
+    "size", ["1x1", "2x3", "8x8", "16x16", "16x4", "4x16", *SERIAL_SIZES]
+)
 def test_many_soft_resets(size, record_property):
     resets_at_random(size, 200, choose_seed())
     record_property("covered: soft resets with recovery", 200)
 
 
-def test_memory_that_answers_too_late():
+@pytest.mark.parametrize("size", ["4x4", "4x4 serial"])
+def test_memory_that_answers_too_late(size):
     """The watchdog ends the run while reads are outstanding; they are still waited for."""
-    config = system_config("4x4")
+    config = system_config(size)
     latency = 5000
     with Verilated(config, latency=latency) as device:
         case = program_case(config, 3)
@@ -132,9 +137,10 @@ def test_memory_that_answers_too_late():
         device.run(gemm_case(config, 5, 4, 3, 1))
 
 
-def test_registers_while_a_program_runs():
+@pytest.mark.parametrize("size", ["4x4", "4x4 serial"])
+def test_registers_while_a_program_runs(size):
     """What is locked, refused and kept, before, during and after a run."""
-    config = system_config("4x4")
+    config = system_config(size)
     with Verilated(config, latency=200) as device:
         case = program_case(config, 11)
         device.start(case, 50)

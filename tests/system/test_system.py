@@ -2,7 +2,7 @@
 """Programs on the whole accelerator in both simulators, from every array size that we promise."""
 
 import pytest
-from system_cases import DEFAULT_SIZES, FULL_SIZES, system_config
+from system_cases import DEFAULT_SIZES, FULL_SIZES, SERIAL_SIZES, system_config
 
 from weft.sim.bench.runner import run_bench
 from weft.sim.rtl.design import accelerator_verilog
@@ -12,6 +12,8 @@ LONG = {"products": 60, "programs": 60}
 
 def quick(size, simulator):
     """Amounts of work for a few seconds: Icarus is slow, Verilator slow to build."""
+    if size.endswith("serial") and simulator == "icarus":
+        return {"products": 2, "programs": 1, "adversarial": ()}
     if simulator == "verilator":
         return {"products": 8, "programs": 5, "adversarial": (0, 3)}
     if size == "16x16":
@@ -35,12 +37,12 @@ def run(size, simulator, record, *, products, programs, adversarial):
     record("covered: random programs in cocotb", programs)
 
 
-@pytest.mark.parametrize("size", DEFAULT_SIZES)
+@pytest.mark.parametrize("size", [*DEFAULT_SIZES, "4x4 serial"])
 def test_programs(size, simulator, record_property):
     run(size, simulator, record_property, **quick(size, simulator))
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("size", DEFAULT_SIZES + FULL_SIZES)
+@pytest.mark.parametrize("size", DEFAULT_SIZES + FULL_SIZES + SERIAL_SIZES)
 def test_many_programs(size, simulator, record_property):
     run(size, simulator, record_property, **LONG, adversarial=(0, 1, 2, 3))

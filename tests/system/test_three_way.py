@@ -12,6 +12,7 @@ import pytest
 from system_cases import (
     DEFAULT_SIZES,
     FULL_SIZES,
+    SERIAL_SIZES,
     adversarial_case,
     choose_seed,
     gemm_case,
@@ -21,6 +22,7 @@ from system_cases import (
 )
 from system_verilated import Verilated
 
+from weft.compiler.gemm import compile_gemm
 from weft.sim.random_programs import random_config, random_shape
 
 MOODS = ({"latency": 30}, {"latency": 1, "stall_probability": 0.3},
@@ -57,15 +59,25 @@ def three_ways(size, record, products, programs):
     record("covered: random programs simulator = RTL", programs)
 
 
-@pytest.mark.parametrize("size", ["1x1", "4x4", "5x7", "16x4"])
+@pytest.mark.parametrize("size", ["1x1", "4x4", "5x7", "16x4", "4x4 serial"])
 def test_three_ways(size, record_property):
     three_ways(size, record_property, products=30, programs=30)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("size", DEFAULT_SIZES + FULL_SIZES)
+@pytest.mark.parametrize("size", DEFAULT_SIZES + FULL_SIZES + SERIAL_SIZES)
 def test_three_ways_at_length(size, record_property):
     three_ways(size, record_property, products=60, programs=60)
+
+
+@pytest.mark.parametrize("size", ["4x4 serial", pytest.param("8x4 serial", marks=pytest.mark.full)])
+def test_estimates_of_serial_execution(size):
+    config = system_config(size)
+    with Verilated(config, latency=3) as device:
+        for sizes in ((4, 4, 4), (40, 5, 60), (3, 50, 7), (33, 33, 33)):
+            estimated = compile_gemm(config, *sizes).info["estimated_cycles"]
+            cycles = device.run(gemm_case(config, *sizes, 1))["COUNTER_CYCLES"]
+            assert 0.85 < estimated / cycles < 1.15, (sizes, estimated, cycles)
 
 
 def random_products(count, record):
