@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -238,14 +238,19 @@ class LoadUnit(wiring.Component):
         chunk = reader.data.payload
         compact = self.config.compact_transfers
         memory = writer.instruction.payload.memory if compact else chunk.tag
+        # The memory of an instruction that stays is known long before its first beat.
+        stays = compact and self.config.registered_handshakes
+        domain = m.d.sync if stays else m.d.comb
         ready = Signal()
         for width in writer.widths:
             slots = getattr(writer, f"slots_{width}")
             chosen = Signal(name=f"to_{width}_bytes")
-            for shape in self.memories:
-                if shape.chunk_bytes == width:
-                    with m.If(memory == shape.memory.value):
-                        m.d.comb += chosen.eq(1)
+            domain += chosen.eq(
+                Cat(
+                    memory == shape.memory.value
+                    for shape in self.memories if shape.chunk_bytes == width
+                ).any()
+            )
             into = slots
             if width != self.config.axi_bytes:
                 gearbox = Gearbox(self.config.axi_bytes, width)

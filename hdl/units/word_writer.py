@@ -55,8 +55,9 @@ class WordWriter(wiring.Component):
 
     One slot of a word a cycle, rows and instructions back to back. With a ``queue`` writes wait for
     the memories there, so that these are not in the path of the rows; an instruction ends with its
-    last write, and the next one must not come before; and rows with padding wait a cycle before
-    each of its words, in which these are counted.
+    last write, and the next one must not come before; its ``memory`` must be known a cycle before
+    it is valid; and rows with padding wait a cycle before each of its words, in which these are
+    counted.
 
     Parameters
     ----------
@@ -241,8 +242,8 @@ class WordWriter(wiring.Component):
         for number, shape in enumerate(self.memories):
             port = getattr(self, f"write_{number}")
             chosen = Signal(name=f"chosen_{number}")
+            domain += chosen.eq(held.memory == shape.memory.value)
             m.d.comb += [
-                chosen.eq(held.memory == shape.memory.value),
                 given.payload.memory[number].eq(chosen),
                 port.valid.eq(written.valid & written.payload.memory[number]),
                 port.payload.address.eq(written.payload.address),
