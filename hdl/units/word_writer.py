@@ -223,6 +223,7 @@ class WordWriter(wiring.Component):
         if self.queue:
             m.submodules.writes = writes = Once(StreamFIFO(written.payload.shape(), 2))
             given, written = writes.i, writes.o
+            m.d.comb += given.payload.ends.eq(ends)
             m.d.comb += self.finished.eq(
                 (written.valid & written.ready & written.payload.ends & ~self.stop)
                 | (active & row.sync & row.last)
@@ -233,7 +234,6 @@ class WordWriter(wiring.Component):
             given.valid.eq(write),
             given.payload.address.eq(address),
             given.payload.slot.eq(slot),
-            given.payload.ends.eq(ends),
             ready.eq(given.ready),
         ]
         for width in self.widths:
