@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# make demo    set everything up, then run the demonstration;
-#              with BOARD=colorlight-i9 it ends with a bitstream for that board
+# make demo    set everything up, then run the demonstration; it ends with a bitstream for the
+#              iCEBreaker, with BOARD=colorlight-i9 for that board, with BOARD= for none
 # make test    set everything up, then run the linters and the whole regression
 # make lint    ruff and mypy only
 # make clean   remove what was built (the virtual environment stays)
@@ -9,7 +9,7 @@
 # PYTHON=python3.12 make ... chooses the interpreter of the virtual environment.
 
 PYTHON ?= python3
-BOARD ?=
+BOARD ?= icebreaker
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

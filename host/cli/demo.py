@@ -137,7 +137,7 @@ def _bitstream_line(board: Board, built: dict[str, Any] | None, missing: str) ->
     weft demo
     weft demo --images 40 --json
     weft demo --target simulator -o build/other
-    weft demo --board colorlight-i9
+    weft demo --board icebreaker
     """,
 )
 @click.option("--target", type=click.Choice(TARGETS), default="rtl", show_default=True,
