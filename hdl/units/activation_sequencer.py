@@ -174,7 +174,8 @@ class ActivationSequencer(wiring.Component):
         # How far behind the last vector with this target is, of those that matter.
         behind: Any = Const(0, len(tag.behind))
         previous = []
-        known, address = Const(1, 1), tag.target.address
+        place = target.address[: self.accumulator_address_width]
+        known, address = Const(1, 1), place
         for number in range(1, Accumulator.hazard_distance):
             valid = Signal(name=f"previous_valid_{number}")
             before = Signal(
@@ -183,7 +184,7 @@ class ActivationSequencer(wiring.Component):
             with m.If(step):
                 m.d.sync += [valid.eq(known), before.eq(address)]
             known, address = valid, before
-            previous.append(valid & (before == tag.target.address))
+            previous.append(valid & (before == place))
         for number in reversed(range(1, Accumulator.hazard_distance)):
             behind = Mux(previous[number - 1], number, behind)
         m.d.comb += tag.behind.eq(Mux(accumulate, behind, 0))

@@ -158,10 +158,10 @@ class MatmulUnit(wiring.Component):
         with_weights = ahead if self.array.rows > TOGETHER else ahead | weights.command.ready
         m.d.comb += [
             is_matmul.eq(fields.opcode == Opcode.MATMUL.value),
-            offered.eq(self.command.valid & completion.i.ready & ~stopped),
+            offered.eq(self.command.valid & completion.i.ready & ~stop),
             self.command.ready.eq(
                 completion.i.ready
-                & ~stopped
+                & ~stop
                 & (~is_matmul | (with_weights & activations.command.ready))
             ),
             accepted.eq(self.command.valid & self.command.ready),
@@ -175,7 +175,7 @@ class MatmulUnit(wiring.Component):
         takes = weights.command.valid & weights.command.ready
         m.d.sync += ahead.eq((ahead | takes) & ~accepted)
         for sequencer in (weights, activations):
-            m.d.comb += sequencer.stop.eq(stopped)
+            m.d.comb += sequencer.stop.eq(stop)
             command = sequencer.command.payload
             for name, _ in command.shape():
                 if name not in ("accumulate", "index"):
