@@ -194,7 +194,9 @@ class Accelerator(wiring.Component):
             max_burst_beats=config.max_burst_beats,
             queue_depth=config.queue_depth,
         )
-        arbiter = ReadArbiter(**widths, compact=config.compact_transfers)
+        arbiter = ReadArbiter(
+            **widths, compact=config.compact_transfers and not config.registered_handshakes
+        )
         activation = ActivationScratchpad(
             rows=config.rows, depth=config.activation_depth, lanes=config.lanes
         )

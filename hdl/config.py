@@ -365,6 +365,12 @@ class Config:
         return self.axi_bytes <= 4 and max(self.read_outstanding, self.write_outstanding) <= 4
 
     @property
+    def registered_handshakes(self) -> bool:
+        """Whether registers cut the paths that pass through several parts of LOAD and STORE, though
+        these be compact. Not on iCE40, which is too small for them."""
+        return self.family != "ice40"
+
+    @property
     def accumulator_slots(self) -> int:
         """Parts of an accumulator word that LOAD and STORE move one at a time: its beats, if it is
         made of whole beats."""

@@ -44,8 +44,8 @@ DESIGNS = {
     "array-8x8": "--top array --rows 8 --cols 8",
     "array-12x12": "--top array --rows 12 --cols 12",
     "array-16x16": "--top array --rows 16 --cols 16",
-    "accelerator-8x8": "--top accelerator --preset small --vector-lanes 1 "
-                       "--read-outstanding 16 --write-outstanding 8",
+    "accelerator-8x8": "--top accelerator --preset small --vector-lanes 1 --axi-width 32 "
+                       "--axi-address-width 32 --read-outstanding 4 --write-outstanding 4",
 }
 """Designs that are harnessed for LFE5U-85F, speed 6: arguments of `weft synth`."""
 

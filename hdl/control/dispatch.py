@@ -14,7 +14,7 @@ from .legality import InstructionRules
 
 __all__ = ["DISPATCH_LATENCY", "Dispatch", "write_layout"]
 
-DISPATCH_LATENCY = 2
+DISPATCH_LATENCY = 4
 """Cycles from the last word of an instruction to its ``commit``."""
 
 
@@ -93,7 +93,7 @@ class Dispatch(wiring.Component):
             m.d.comb += passing.eq(pending)
             m.d.sync += pending.eq(self.i.valid)
 
-        matches = self._matches(m, word, passing)
+        matches, kept = self._matches(m, word, passing)
         chosen, held = (Signal(len(self.rules.units()), name=n) for n in ("chosen", "held"))
         first = word.position == 0
         m.d.comb += chosen.eq(
@@ -111,7 +111,12 @@ class Dispatch(wiring.Component):
             self.o.payload.unit.eq(number),
             self.o.payload.last.eq(last),
         ]
-        self._conclude(m, word, passing, last, matches, chosen)
+        # Rules look at a word in the cycle after it has passed, when what it is part of is known.
+        passed, judged, complete = Signal(), Signal.like(word), Signal()
+        m.d.sync += passed.eq(passing)
+        with m.If(passing):
+            m.d.sync += [judged.eq(word), complete.eq(last)]
+        self._conclude(m, judged, passed, complete, kept, held)
         return m
 
     @staticmethod
@@ -120,16 +125,20 @@ class Dispatch(wiring.Component):
         return matches[Opcode[unit.name]] | (matches[Opcode.SYNC] & (named == unit.value))
 
     @staticmethod
-    def _matches(m: Module, word: data.View, passing: Signal) -> dict[Opcode, Value]:
-        """Whether the instruction that passes is of each opcode."""
+    def _matches(
+        m: Module, word: data.View, passing: Signal
+    ) -> tuple[dict[Opcode, Value], dict[Opcode, Value]]:
+        """Whether the instruction that passes is of each opcode, and from the next cycle on."""
         result: dict[Opcode, Value] = {}
+        later: dict[Opcode, Value] = {}
         for opcode in FORMATS:
             kept = Signal(name=f"is_{opcode.name.lower()}")
             now = Mux(word.position == 0, word.data[:8] == opcode.value, kept)
             with m.If(passing):
                 m.d.sync += kept.eq(now)
             result[opcode] = now
-        return result
+            later[opcode] = kept
+        return result, later
 
     def _conclude(
         self,
@@ -140,7 +149,7 @@ class Dispatch(wiring.Component):
         matches: dict[Opcode, Value],
         chosen: Signal,
     ) -> None:
-        """Whether the instruction was legal, in the cycle after its last word."""
+        """Whether the instruction was legal, in the third cycle after its last word."""
         width = self.data_width
         # Bits that are set though they have to be zero.
         wrong, wrong_before = Signal(), Signal()
@@ -170,27 +179,40 @@ class Dispatch(wiring.Component):
                     value = kept
             bits.append(value)
         broken = self.rules.broken(Cat(bits), matches)
-        illegal = wrong | broken[ErrorCode.ILLEGAL_INSTRUCTION]
         refused, failed = Signal(), Signal()
-        code, index = Signal(ErrorCode), Signal.like(word.index)
-        ends, passed = Signal(), Signal.like(chosen)
+        code, index, ended_index = (
+            Signal(ErrorCode), Signal.like(word.index), Signal.like(word.index)
+        )
+        ended, passed, queue = Signal(), Signal.like(chosen), Signal.like(chosen)
+        set_wrongly, illegal, not_configured = Signal(), Signal(), Signal()
         m.d.comb += [
-            ends.eq(passing & last & ~refused),
             self.commit.eq(Mux(self.halt, 0, passed)),
             self.error.valid.eq(failed),
             self.error.code.eq(code),
             self.error.index.eq(index),
         ]
-        m.d.sync += [passed.eq(0), failed.eq(0)]
-        with m.If(ends):
-            m.d.sync += index.eq(word.index)
-            with m.If(illegal | broken[ErrorCode.NOT_CONFIGURED]):
+        m.d.sync += [
+            ended.eq(passing & last),
+            ended_index.eq(word.index),
+            queue.eq(chosen),
+            set_wrongly.eq(wrong),
+            illegal.eq(broken[ErrorCode.ILLEGAL_INSTRUCTION]),
+            not_configured.eq(broken[ErrorCode.NOT_CONFIGURED]),
+            passed.eq(0),
+            failed.eq(0),
+        ]
+        with m.If(ended & ~refused):
+            m.d.sync += index.eq(ended_index)
+            with m.If(set_wrongly | illegal | not_configured):
                 m.d.sync += [
                     refused.eq(1),
                     failed.eq(1),
                     code.eq(
-                        Mux(illegal, ErrorCode.ILLEGAL_INSTRUCTION, ErrorCode.NOT_CONFIGURED)
+                        Mux(
+                            set_wrongly | illegal,
+                            ErrorCode.ILLEGAL_INSTRUCTION, ErrorCode.NOT_CONFIGURED,
+                        )
                     ),
                 ]
             with m.Else():
-                m.d.sync += passed.eq(chosen)
+                m.d.sync += passed.eq(queue)

@@ -166,6 +166,7 @@ class Sequencer(wiring.Component):
             port: Any = getattr(self, name)
             gate = SemaphoreGate(unit=unit, data_width=self.data_width)
             m.submodules[f"{name}_gate"] = Once(gate)
+            at_work = Signal(name=f"{name}_at_work")
             connect(m, gate.o, flipped(port.command))
             for field in ("position", "data", "slice", "last", "free"):
                 m.d.comb += getattr(gate, field).eq(queues.fill[field])
@@ -181,9 +182,10 @@ class Sequencer(wiring.Component):
                 semaphores.signal[-1 - number].index.eq(port.signal_index),
                 self.errors[unit.value].eq(port.error),
                 self.waiting[unit.value].eq(gate.waiting),
-                oldest.i[number].valid.eq(gate.occupied | ~port.idle),
+                oldest.i[number].valid.eq(at_work),
                 oldest.i[number].index.eq(gate.o.payload.index),
             ]
+            m.d.sync += at_work.eq(gate.occupied | ~port.idle)
             occupied.append(gate.occupied)
             idle.append(port.idle)
             moved.append(port.progress)

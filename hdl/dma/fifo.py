@@ -73,6 +73,8 @@ class StreamFIFO(wiring.Component):
     depth : int
         Entries it holds at least; rounded up to a power of two of at least 2. The output register
         holds one more.
+    credited : bool
+        Who writes knows that there is room: ``i`` is always ready.
 
     Members
     -------
@@ -87,10 +89,11 @@ class StreamFIFO(wiring.Component):
         If ``depth`` is below 1.
     """
 
-    def __init__(self, shape: ShapeLike, depth: int) -> None:
+    def __init__(self, shape: ShapeLike, depth: int, *, credited: bool = False) -> None:
         if depth < 1:
             raise ValueError(f"depth must be at least 1, not {depth!r}")
         self._shape = shape
+        self.credited = credited
         self.depth = 1 << max(1, ceil_log2(depth))
         super().__init__(
             {
@@ -121,7 +124,7 @@ class StreamFIFO(wiring.Component):
         m.d.comb += [
             following_in.eq(produced + 1),
             following_out.eq(consumed + 1),
-            self.i.ready.eq(~full),
+            self.i.ready.eq(self.credited | ~full),
             push.eq(self.i.valid & self.i.ready),
             pop.eq(stored & (~valid | self.o.ready)),
             write.addr.eq(produced),

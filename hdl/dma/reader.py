@@ -42,9 +42,9 @@ class Reader(wiring.Component):
     of the request are fetched. Three cycles from a request to ``arvalid``, three from a beat to
     its chunk.
 
-    A compact one has neither the address register nor the buffer, and `CompactReadAligner`: one
-    cycle from a request to ``arvalid``, none from a beat to its chunk, and a cycle more for some
-    unaligned requests.
+    A compact one has neither the address register nor, unless it is ``registered``, the buffer, and
+    `CompactReadAligner`: one cycle from a request to ``arvalid``, none from a beat to its chunk or
+    to the buffer, and a cycle more for some unaligned requests.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Reader(wiring.Component):
         Bits that go with a request to its chunks; none in a compact one.
     multiply : bool
         See `ReadAligner`.
-    compact : bool
+    compact, registered : bool
         See above.
 
     Members
@@ -72,7 +72,7 @@ class Reader(wiring.Component):
         Read ID 0.
     error : Out(burst_error_layout)
         A beat came with an error response; its bytes still come out, marked. A compact one says so
-        while they do.
+        in the cycle of the beat.
     halt : In(1)
         Take no request and issue no burst; what is outstanding still comes out of ``data``,
         and the rest of a request cut short never does.
@@ -93,6 +93,7 @@ class Reader(wiring.Component):
         tag_width: int = 0,
         multiply: bool = False,
         compact: bool = False,
+        registered: bool = True,
     ) -> None:
         self.address_width = address_width
         self.data_width = data_width
@@ -100,6 +101,7 @@ class Reader(wiring.Component):
         self.outstanding = outstanding
         self.multiply = multiply
         self.compact = compact
+        self.registered = registered
         self.tag_width = tag_width
         super().__init__(
             {
@@ -138,11 +140,13 @@ class Reader(wiring.Component):
         aligner: Any
         if self.compact:
             m.submodules.aligner = aligner = Once(CompactReadAligner(**shape))
-            connect(m, aligner.o, wiring.flipped(self.data))
         else:
             m.submodules.aligner = aligner = Once(
                 ReadAligner(**shape, tag_width=self.tag_width, multiply=self.multiply)
             )
+        if self.compact and not self.registered:
+            connect(m, aligner.o, wiring.flipped(self.data))
+        else:
             m.submodules.chunks = chunks = Once(
                 StreamFIFO(chunk_layout(data_bytes, self.tag_width), 4)
             )

@@ -87,8 +87,9 @@ class Accumulator(wiring.Component):
     update_latency: ClassVar[int] = data_delay + 2
     """Cycles from ``update.valid`` to the cycle from which a read sees the new word."""
 
-    write_latency: ClassVar[int] = SharedPorts.write_latency
-    """Cycles from an accepted write to the cycle from which a read sees it."""
+    write_latency: ClassVar[int] = SharedPorts.write_latency + 1
+    """Cycles from an accepted write to the cycle from which a read sees it: a register chooses
+    among the users, before the one behind the adders."""
 
     hazard_distance: ClassVar[int] = update_latency
     """Least number of cycles from an update to an accumulating update of the same word."""
@@ -144,6 +145,7 @@ class Accumulator(wiring.Component):
 
         # The update's way through the read: valid and address, a stage a cycle.
         valid, address = update.valid, update.address
+        previous = valid, address
         for number in range(1, self.data_delay + 1):
             previous = valid, address
             valid = Signal(name=f"valid_{number}")
@@ -162,13 +164,23 @@ class Accumulator(wiring.Component):
             )
             m.submodules[f"bank_{number}"] = bank
             banks.append(bank)
-        write, address_written, mask, word = shared.write(
-            m, self, lambda bank: valid & (shared.bank(address) == bank)
+        # Users' writes are chosen a cycle before they come to the adders.
+        chosen = shared.write(
+            m, self, lambda bank: previous[0] & (shared.bank(previous[1]) == bank)
         )
+        write, address_written, mask, group = (
+            Signal(len(value), name=f"chosen_{name}")
+            for name, value in zip(("valid", "address", "mask", "group"), chosen, strict=True)
+        )
+        m.d.sync += [
+            kept.eq(value)
+            for kept, value in zip((write, address_written, mask, group), chosen, strict=True)
+        ]
+        word = group.replicate(self.cols * width // len(group))
         shared.read(m, self, banks, update.valid & update.accumulate, update.address)
         for number, bank in enumerate(banks):
             here = Signal(name=f"update_in_bank_{number}")
-            m.d.comb += here.eq(valid & (shared.bank(address) == number))
+            m.d.sync += here.eq(previous[0] & (shared.bank(previous[1]) == number))
             m.d.sync += [
                 bank.write_enable.eq(here | (write & (shared.bank(address_written) == number))),
                 bank.write_address.eq(

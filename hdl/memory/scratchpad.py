@@ -85,7 +85,8 @@ class ActivationScratchpad(wiring.Component):
         m = Module()
         matmul = self.matmul_read
         banks = []
-        write, address, mask, word = self.shared.write(m, self, lambda bank: Const(0, 1))
+        write, address, mask, group = self.shared.write(m, self, lambda bank: Const(0, 1))
+        word = group.replicate(self.rows // self.shared.group)
         written = Signal(
             data.StructLayout(
                 {

@@ -102,7 +102,8 @@ class SharedPorts:
         return members
 
     def write(self, m: Module, component: Any, taken: Any) -> tuple[Value, Value, Value, Value]:
-        """The most urgent user's write: whether there is one, address, mask in parts, word.
+        """The most urgent user's write: whether there is one, address, mask in parts, and a group,
+        which is to be repeated for a word.
 
         ``taken`` is a function of the bank, whether the owner writes there.
         """
@@ -130,9 +131,9 @@ class SharedPorts:
         urgent: Any = Const(0, 1)
         for user in self.users:
             port = getattr(component, f"{user}write")
-            m.d.comb += port.ready.eq(~taken(self.bank(address)) & ~urgent)
+            m.d.comb += port.ready.eq(~taken(self.bank(port.payload.address)) & ~urgent)
             urgent = urgent | port.valid
-        return valid, address, mask, group.replicate(self.length // self.group)
+        return valid, address, mask, group
 
     def read(
         self, m: Module, component: Any, banks: list[Any], taken: Value, owner: Value
@@ -142,7 +143,6 @@ class SharedPorts:
         address = Signal(self.address_width, name="shared_address")
         group = Signal(range(groups), name="shared_group")
         asked = Signal(name="shared_asked")
-        ready = ~(taken & (self.bank(owner) == self.bank(address)))
         urgent: Any = Const(0, 1)
         for user, elements in self.users.items():
             port = getattr(component, f"{user}read")
@@ -150,7 +150,8 @@ class SharedPorts:
                 m.d.comb += [address.eq(port.payload.address), asked.eq(1)]
                 if groups > 1:
                     m.d.comb += group.eq(port.payload.slot[exact_log2(self.group // elements) :])
-            m.d.comb += port.ready.eq(ready & ~urgent)
+            owner_there = taken & (self.bank(owner) == self.bank(port.payload.address))
+            m.d.comb += port.ready.eq(~owner_there & ~urgent)
             urgent = urgent | port.valid
         for number, bank in enumerate(banks):
             owner_here = Signal(name=f"owner_in_bank_{number}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ..isa import Memory
+from ..memory.accumulator import Accumulator
 from ..memory.ports import ReadSignature, int8_vector
 from ..once import Once
 from .loop import AddressGenerator, LoopCounter
@@ -170,6 +171,24 @@ class ActivationSequencer(wiring.Component):
             tag.fault.eq(beyond),
             step.eq(prefetcher.i.valid & prefetcher.i.ready),
         ]
+        # How far behind the last vector with this target is, of those that matter.
+        behind: Any = Const(0, len(tag.behind))
+        previous = []
+        place = target.address[: self.accumulator_address_width]
+        known, address = Const(1, 1), place
+        for number in range(1, Accumulator.hazard_distance):
+            valid = Signal(name=f"previous_valid_{number}")
+            before = Signal(
+                self.accumulator_address_width, name=f"previous_{number}", reset_less=True
+            )
+            with m.If(step):
+                m.d.sync += [valid.eq(known), before.eq(address)]
+            known, address = valid, before
+            previous.append(valid & (before == place))
+        for number in reversed(range(1, Accumulator.hazard_distance)):
+            behind = Mux(previous[number - 1], number, behind)
+        m.d.comb += tag.behind.eq(Mux(accumulate, behind, 0))
+
         # A fault may come with the last vector; the next instruction is taken then or later.
         with m.If(load & ~(step & beyond) & ~self.fault.valid):
             m.d.sync += self.fault.index.eq(command.index)

@@ -33,7 +33,9 @@ class ArrayIssue(wiring.Component):
     """Hands activation vectors to the array and keeps accumulator updates apart.
 
     A vector whose result accumulates waits until ``Accumulator.hazard_distance`` cycles after the
-    last vector for the same word; as the array's latency is constant, so are its updates apart.
+    last vector for the same word; as the array's latency is constant, so are its updates apart. The
+    sequencer says how many vectors before that was: as many must not have entered in the cycles
+    that count.
 
     Faults are found ahead of time. They are reported in the order of the program: when the vector's
     turn comes, or that of the pass that the missing weights belong to. What comes before is done.
@@ -117,20 +119,15 @@ class ArrayIssue(wiring.Component):
             swap.eq(self.issued & tag.first),
         ]
 
-        # Updates under way, as the addresses issued in the last cycles.
-        conflicts = []
-        valid, address = self.issued, tag.target.address
-        for number in range(1, Accumulator.hazard_distance):
-            recent = Signal(name=f"recent_{number}")
-            # Without a reset these are the first registers of the delay line to the accumulator.
-            recent_address = Signal(
-                self.address_width, name=f"recent_address_{number}", reset_less=True
-            )
-            m.d.sync += [recent.eq(valid), recent_address.eq(address)]
-            conflicts.append(recent & (recent_address == tag.target.address))
-            valid, address = recent, recent_address
+        # Vectors of the last cycles, and of how many the next one keeps its distance.
+        recent = Signal(Accumulator.hazard_distance - 1)
+        entered = Signal(range(Accumulator.hazard_distance))
         interlock = Signal()
-        m.d.comb += interlock.eq(self.i.valid & tag.target.accumulate & Cat(conflicts).any())
+        m.d.sync += recent.eq(Cat(self.issued, recent))
+        m.d.comb += [
+            entered.eq(sum(recent[1:], recent[0])),
+            interlock.eq(self.i.valid & (tag.behind != 0) & (entered >= tag.behind)),
+        ]
 
         # Tiles requested and not yet in use, and whether the array has a complete one.
         tiles = Signal(range(Prefetcher.depth + 3))

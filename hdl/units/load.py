@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -129,14 +129,14 @@ class LoadUnit(wiring.Component):
         m.submodules.setup = setup = Once(
             TransferSetup(
                 opcode=Opcode.LOAD, address_width=address_width, memories=self.memories,
-                multiply=config.multiplying_word_count,
+                multiply=config.multiplying_word_count, registered=config.registered_handshakes,
             )
         )
-        compact = config.compact_transfers
+        compact, registered = config.compact_transfers, config.registered_handshakes
         m.submodules.sequencer = sequencer = Once(
             RowSequencer(
                 address_width=address_width, memories=self.memories, family=config.family,
-                compact=compact,
+                compact=compact, registered=registered,
             )
         )
         m.submodules.reader = reader = Once(
@@ -148,12 +148,15 @@ class LoadUnit(wiring.Component):
                 tag_width=0 if compact else memory_width(self.memories),
                 multiply=config.multiplying_aligners,
                 compact=compact,
+                registered=registered,
             )
         )
         m.submodules.rows = rows = Once(
             StreamFIFO(LOAD_ROW_LAYOUT, max(16, 2 * config.read_outstanding))
         )
-        m.submodules.writer = writer = Once(WordWriter(self.memories))
+        m.submodules.writer = writer = Once(
+            WordWriter(self.memories, queue=compact and registered)
+        )
         connect(m, flipped(self.command), setup.command)
         connect(m, flipped(self.axi), reader.axi)
         connect(m, rows.o, writer.row)
@@ -235,14 +238,19 @@ class LoadUnit(wiring.Component):
         chunk = reader.data.payload
         compact = self.config.compact_transfers
         memory = writer.instruction.payload.memory if compact else chunk.tag
+        # The memory of an instruction that stays is known long before its first beat.
+        stays = compact and self.config.registered_handshakes
+        domain = m.d.sync if stays else m.d.comb
         ready = Signal()
         for width in writer.widths:
             slots = getattr(writer, f"slots_{width}")
             chosen = Signal(name=f"to_{width}_bytes")
-            for shape in self.memories:
-                if shape.chunk_bytes == width:
-                    with m.If(memory == shape.memory.value):
-                        m.d.comb += chosen.eq(1)
+            domain += chosen.eq(
+                Cat(
+                    memory == shape.memory.value
+                    for shape in self.memories if shape.chunk_bytes == width
+                ).any()
+            )
             into = slots
             if width != self.config.axi_bytes:
                 gearbox = Gearbox(self.config.axi_bytes, width)
@@ -304,13 +312,15 @@ class LoadUnit(wiring.Component):
             m.d.comb += [
                 corrupt.eq(reader.error.valid & ~stop),
                 bad_address.eq(reader.error.address),
-                self.signal.eq(signal),
-                *values,
             ]
         else:
             bad_burst = Signal()
-            held_signal = Signal.like(self.signal)
-            m.d.comb += [corrupt.eq(writer.corrupt), self.signal.eq(Mux(stop, 0, held_signal))]
-            m.d.sync += [held_signal.eq(signal), *values]
+            m.d.comb += corrupt.eq(writer.corrupt)
             with m.If(reader.error.valid & ~bad_burst):
                 m.d.sync += [bad_burst.eq(1), bad_address.eq(reader.error.address)]
+        if compact and not self.config.registered_handshakes:
+            m.d.comb += [self.signal.eq(signal), *values]
+        else:
+            held_signal = Signal.like(self.signal)
+            m.d.comb += self.signal.eq(Mux(stop, 0, held_signal))
+            m.d.sync += [held_signal.eq(signal), *values]

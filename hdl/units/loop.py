@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Shape, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -66,7 +66,9 @@ class LoopCounter(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Describe the hardware."""
         m = Module()
-        carry: Any = 1
+        # Every level looks at those inside it by itself, not through its neighbour, and so do the
+        # address generators at those outside: long nests are no longer paths than short ones.
+        inside: list[Signal] = []
         for name, width in reversed(self.levels):
             count = Signal(width, name=f"{name}_count")
             single = Signal(name=f"{name}_single")
@@ -76,8 +78,8 @@ class LoopCounter(wiring.Component):
             advance = Signal(name=f"{name}_advance")
             restart = Signal(name=f"{name}_restart")
             m.d.comb += [
-                advance.eq(carry & ~at_last),
-                restart.eq(carry & at_last),
+                advance.eq(Cat(inside).all() & ~at_last),
+                restart.eq(Cat(inside, at_last).all()),
                 following.eq(done + 1),
                 self.done[name].eq(done),
                 self.at_last[name].eq(at_last),
@@ -97,8 +99,8 @@ class LoopCounter(wiring.Component):
                 m.d.sync += done.eq(following)
             with m.If(self.load | (self.step & restart)):
                 m.d.sync += done.eq(0)
-            carry = restart
-        m.d.comb += self.last.eq(carry)
+            inside.append(at_last)
+        m.d.comb += self.last.eq(Cat(inside).all())
         return m
 
 
@@ -184,10 +186,10 @@ class AddressGenerator(wiring.Component):
             chosen = chosen | (after & self.advance[name].replicate(self.width))
         new = Signal(self.width)
         m.d.comb += new.eq(Mux(self.load, self.base, chosen))
-        changes: Any = self.load
+        outside = []
         for (name, _), start in zip(self.levels, starts, strict=True):
-            changes = changes | (self.step & self.advance[name])
-            with m.If(changes):
+            outside.append(self.advance[name])
+            with m.If(self.load | (self.step & Cat(outside).any())):
                 m.d.sync += start.eq(new)
         m.d.comb += self.address.eq(starts[-1])
         return m

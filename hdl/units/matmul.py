@@ -24,7 +24,10 @@ from .matmul_layouts import FAULT_LAYOUT
 from .prefetch import Prefetcher
 from .weight_sequencer import WeightSequencer
 
-__all__ = ["MatmulUnit"]
+__all__ = ["TOGETHER", "MatmulUnit"]
+
+TOGETHER = 2
+"""Most rows of an array whose sequencers may take a command in the same cycle."""
 
 
 class MatmulUnit(wiring.Component):
@@ -146,12 +149,13 @@ class MatmulUnit(wiring.Component):
         m.d.comb += stop.eq(stopped | self.halt)
         m.d.sync += stopped.eq(stop | issue.error)
 
-        # The weight sequencer may take a command before the activation sequencer is free. The next
-        # one comes when both, and the completion queue, have it. A SYNC goes to the last alone.
+        # The weight sequencer takes a command a cycle before the activation sequencer at least,
+        # unless a tile has so few rows that this cycle would be missed. The next one comes when
+        # both, and the completion queue, have it. A SYNC goes to the last alone.
         fields = data.View(FORMATS[Opcode.MATMUL].layout, self.command.payload.instruction)
         offered, accepted, is_matmul, ahead = Signal(), Signal(), Signal(), Signal()
         index = self.command.payload.index
-        with_weights = ahead | weights.command.ready
+        with_weights = ahead if self.array.rows > TOGETHER else ahead | weights.command.ready
         m.d.comb += [
             is_matmul.eq(fields.opcode == Opcode.MATMUL.value),
             offered.eq(self.command.valid & completion.i.ready & ~stop),

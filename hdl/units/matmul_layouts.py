@@ -9,6 +9,7 @@ from amaranth.hdl import ShapeCastable, unsigned
 from amaranth.lib import data
 
 from ..isa import FORMATS, INDEX_WIDTH, Opcode
+from ..memory.accumulator import Accumulator
 
 __all__ = [
     "ACTIVATION_COMMAND",
@@ -74,6 +75,14 @@ def tag_layout(address_width: int) -> data.StructLayout:
     """What accompanies an activation vector to the array.
 
     ``first`` marks the first vector of a pass. With ``fault`` there is no vector: the unit stops
-    when its turn comes.
+    when its turn comes. ``behind`` says how many vectors before it the last one is whose result it
+    adds to; 0 if that is so far before that it does not matter.
     """
-    return data.StructLayout({"target": target_layout(address_width), "first": 1, "fault": 1})
+    return data.StructLayout(
+        {
+            "target": target_layout(address_width),
+            "first": 1,
+            "fault": 1,
+            "behind": range(Accumulator.hazard_distance),
+        }
+    )

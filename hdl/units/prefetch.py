@@ -76,7 +76,7 @@ class Prefetcher(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Describe the hardware."""
         m = Module()
-        m.submodules.queue = queue = Once(StreamFIFO(self.word_layout, self.depth))
+        m.submodules.queue = queue = Once(StreamFIFO(self.word_layout, self.depth, credited=True))
         wiring.connect(m, queue.o, wiring.flipped(self.o))
         accepted = Signal()
         released = Signal()

@@ -11,6 +11,8 @@ from amaranth.hdl import Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..dma.fifo import StreamFIFO
+from ..once import Once
 from ..tech.technology import TECHNOLOGIES
 from .transfer import (
     MemoryShape,
@@ -40,8 +42,9 @@ class RowSequencer(wiring.Component):
     comes out with ``error``; nothing comes after it.
 
     No bubble between groups or instructions; latency 3 cycles. A compact one reads the fields from
-    ``i``, takes it with the last row, does both stages in one cycle and needs a cycle more for each
-    instruction; latency 2 cycles.
+    ``i``, where they must stay, takes it with the last row and needs a cycle more for each
+    instruction; unless it is ``registered`` it does both stages in one cycle: latency 2 cycles. If
+    it is, rows wait in a queue in distributed memory: latency 4 cycles.
 
     Parameters
     ----------
@@ -51,7 +54,7 @@ class RowSequencer(wiring.Component):
         Word size and depth of the memories.
     family : str
         A key of :data:`weft.hdl.tech.technology.TECHNOLOGIES`, whose adders are used.
-    compact : bool
+    compact, registered : bool
         See above.
 
     Members
@@ -71,11 +74,14 @@ class RowSequencer(wiring.Component):
         memories: Sequence[MemoryShape],
         family: str = "generic",
         compact: bool = False,
+        registered: bool = True,
     ) -> None:
         self.address_width = address_width
         self.memories = tuple(memories)
         self.technology = TECHNOLOGIES[family]
         self.compact = compact
+        self.queued = compact and registered
+        self.staged = registered or not compact
         # Words are counted from the end of their memory. What is longer than the deepest memory is
         # known to pass it; the rest, with padding of up to 510 words, fits these bits.
         self.number_width = max((shape.depth - 1).bit_length() for shape in self.memories)
@@ -114,14 +120,15 @@ class RowSequencer(wiring.Component):
         failed = Signal()
         drop = Signal()
         output_valid = Signal()
-        m.d.comb += [
-            advance.eq(~output_valid | self.o.ready),
-            self.o.valid.eq(output_valid),
-            drop.eq(self.stop | failed),
-        ]
+        m.d.comb += drop.eq(self.stop | failed)
+        if not self.queued:
+            m.d.comb += [
+                advance.eq(~output_valid | self.o.ready),
+                self.o.valid.eq(output_valid),
+            ]
         self._walk(m, stage, advance, drop)
         self._check(m, stage, advance, failed, output_valid)
-        if not self.compact:
+        if self.staged:
             with m.If(drop):
                 m.d.sync += stage.valid.eq(0)
         with m.If(self.stop):
@@ -223,8 +230,6 @@ class RowSequencer(wiring.Component):
             # A word may be the one after the last of the deepest memory.
             stage.start.eq(transfer.word[: self.number_width + 1] + ~_signed(depth)),
             row.address.eq(setup.base + offset),
-            row.last_byte.eq(setup.last_byte),
-            row.memory.eq(transfer.memory),
             row.first.eq(first),
             row.last.eq(last),
             row.before.eq(first_x & (transfer.pad_before != 0)),
@@ -235,16 +240,17 @@ class RowSequencer(wiring.Component):
         seen = Signal()
         with m.If(advance & ~seen):
             m.d.sync += [seen.eq(valid & outside), self.fault.offset.eq(offset)]
+        common = [("last_byte", setup.last_byte), ("memory", transfer.memory)]
         if self.compact:
-            m.d.comb += values
             # These stand in the instruction for as long as the row is of use.
-            m.d.comb += [
-                self.o.payload.last_byte.eq(row.last_byte),
-                self.o.payload.memory.eq(row.memory),
-            ]
+            m.d.comb += [self.o.payload[name].eq(value) for name, value in common]
         else:
+            values += [row[name].eq(value) for name, value in common]
+        if self.staged:
             with m.If(advance):
                 m.d.sync += values
+        else:
+            m.d.comb += values
 
     def _check(
         self, m: Module, stage: Any, advance: Signal, failed: Signal, output_valid: Signal
@@ -273,14 +279,24 @@ class RowSequencer(wiring.Component):
         kept = ["first", "last", "before", "after", "sync", "address"]
         if not self.compact:
             kept += ["last_byte", "memory"]
-        with m.If(advance):
-            m.d.sync += [output[name].eq(row[name]) for name in kept]
-            m.d.sync += [
-                place.eq(stop),
-                output_valid.eq(stage.valid & ~failed),
-                output.error.eq(error),
-                output.fetch.eq(row.fetch & ~error),
+        values = {name: row[name] for name in kept}
+        values |= {"error": error, "fetch": row.fetch & ~error}
+        if self.queued:
+            shape = data.StructLayout({name: output.shape()[name].shape for name in values})
+            m.submodules.queue = queue = Once(StreamFIFO(shape, 2))
+            m.d.comb += [
+                advance.eq(queue.i.ready),
+                queue.i.valid.eq(stage.valid & ~failed),
+                *(queue.i.payload[name].eq(value) for name, value in values.items()),
+                *(output[name].eq(queue.o.payload[name]) for name in values),
+                self.o.valid.eq(queue.o.valid & ~self.stop),
+                queue.o.ready.eq(self.o.ready),
             ]
+        with m.If(advance):
+            m.d.sync += place.eq(stop)
+            if not self.queued:
+                m.d.sync += [output[name].eq(value) for name, value in values.items()]
+                m.d.sync += output_valid.eq(stage.valid & ~failed)
             with m.If(stage.valid & error & ~failed):
                 m.d.sync += [
                     failed.eq(1),

@@ -114,18 +114,21 @@ class StoreUnit(wiring.Component):
         m.submodules.setup = setup = Once(
             TransferSetup(
                 opcode=Opcode.STORE, address_width=address_width, memories=self.memories,
-                multiply=config.multiplying_word_count,
+                multiply=config.multiplying_word_count, registered=config.registered_handshakes,
             )
         )
-        compact = config.compact_transfers
+        compact, registered = config.compact_transfers, config.registered_handshakes
         m.submodules.sequencer = sequencer = Once(
             RowSequencer(
                 address_width=address_width, memories=self.memories, family=config.family,
-                compact=compact,
+                compact=compact, registered=registered,
             )
         )
         m.submodules.reader = reader = Once(
-            WordReader(self.memories, data_bytes=config.axi_bytes, read_latency=MemoryBank.latency)
+            WordReader(
+                self.memories, data_bytes=config.axi_bytes, read_latency=MemoryBank.latency,
+                registered=registered,
+            )
         )
         m.submodules.writer = writer = Once(
             Writer(
@@ -176,6 +179,8 @@ class StoreUnit(wiring.Component):
         in_hand = Signal()
         walked = Signal()
         to_read = Signal(range(ahead + 1))  # Rows that the word reader has not finished.
+        all_told = Signal()  # It has been told of the last one.
+        gone = Signal()  # The writer has taken the last one.
         finished = Signal()
         refused = Signal()
         rejected = Signal()
@@ -187,14 +192,12 @@ class StoreUnit(wiring.Component):
             setup.done.eq(finished),
             reader.row.valid.eq(to_read != 0),
             # The last row may still be waiting for its last burst.
-            reader.row.payload.last.eq(walked & ~more & (to_read == 1)),
+            reader.row.payload.last.eq(all_told & (to_read == 1)),
             # Also after a stop: what was issued is completed.
             reader.instruction.valid.eq(in_hand),
-            finished.eq(walked & ~sequencer.o.valid & writer.idle & ~stop),
+            finished.eq(gone & writer.idle & ~stop),
             refused.eq(sequencer.o.valid & row.error & writer.idle & ~stop),
             rejected.eq(writer.error.valid & ~stop),
-            self.signal.eq(Mux(finished, held.signal, 0)),
-            self.signal_index.eq(held.index),
         ]
         for name in reader.instruction.payload.shape().members:
             m.d.comb += reader.instruction.payload[name].eq(held[name])
@@ -202,12 +205,24 @@ class StoreUnit(wiring.Component):
             m.d.sync += walked.eq(0)
         with m.Elif(sequencer.i.valid & sequencer.i.ready):
             m.d.sync += walked.eq(1)
+        with m.If(finished):
+            m.d.sync += [all_told.eq(0), gone.eq(0)]
+        with m.Elif(row.last):
+            m.d.sync += [
+                all_told.eq(all_told | more),
+                gone.eq(gone | (sequencer.o.valid & sequencer.o.ready)),
+            ]
         m.d.sync += to_read.eq(
             to_read + (more & row.fetch) - (reader.row.valid & reader.row.ready)
         )
         m.d.sync += in_hand.eq((in_hand | setup.taken) & ~finished)
         code, address = report_fault(m, self.memories, sequencer.fault, held.memory, held.word)
-        m.d.comb += [
+        signal = Signal.like(self.signal)
+        domain = m.d.sync if self.config.registered_handshakes else m.d.comb
+        m.d.comb += self.signal.eq(Mux(stop, 0, signal))
+        domain += [
+            signal.eq(Mux(finished, held.signal, 0)),
+            self.signal_index.eq(held.index),
             self.error.valid.eq(refused | rejected),
             self.error.index.eq(held.index),
             self.error.code.eq(Mux(rejected, ErrorCode.WRITE_RESPONSE, code)),

@@ -37,6 +37,8 @@ class TransferSetup(wiring.Component):
         The memories that the instruction can name.
     multiply : bool
         As for `WordCount`.
+    registered : bool
+        Keep what is calculated of the row's bytes, too.
 
     Members
     -------
@@ -55,12 +57,13 @@ class TransferSetup(wiring.Component):
 
     def __init__(
         self, *, opcode: Opcode, address_width: int, memories: Sequence[MemoryShape],
-        multiply: bool = False,
+        multiply: bool = False, registered: bool = True,
     ) -> None:
         self.opcode = opcode
         self.address_width = address_width
         self.memories = tuple(memories)
         self.multiply = multiply
+        self.registered = registered
         super().__init__(
             {
                 "command": In(stream.Signature(COMMAND_LAYOUT)),
@@ -85,7 +88,7 @@ class TransferSetup(wiring.Component):
         fields = data.View(form.layout, self.command.payload.instruction)
         known = Signal()
         is_sync = Signal()
-        last_byte = Signal(LAST_BYTE_WIDTH)
+        last_byte, kept_last_byte = Signal(LAST_BYTE_WIDTH), Signal(LAST_BYTE_WIDTH)
         setup = self.o.payload
         transfer = setup.transfer
         m.d.comb += [
@@ -104,7 +107,7 @@ class TransferSetup(wiring.Component):
             setup.sync.eq(is_sync),
             setup.fetch.eq(~is_sync & (biased | (fields.bytes != 0))),
             last_byte.eq(fields.bytes if biased else fields.bytes - (fields.bytes != 0)),
-            setup.last_byte.eq(last_byte),
+            setup.last_byte.eq(kept_last_byte if self.registered else last_byte),
             setup.last_word.eq(word_count.last_word),
             setup.count_x.eq(fields.count_x),
             setup.count_y.eq(fields.count_y),
@@ -133,7 +136,7 @@ class TransferSetup(wiring.Component):
                 transfer.fill.eq(fields.fill),
             ]
         with m.If(self.taken):
-            m.d.sync += known.eq(1)
+            m.d.sync += [known.eq(1), kept_last_byte.eq(last_byte)]
         with m.If(self.done | self.stop):
             m.d.sync += known.eq(0)
         return m

@@ -102,8 +102,9 @@ class VectorUnit(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles from the request of a window's last word to the write of its chunk."""
-        return VectorReader.latency + self._lane().latency + 2
+        """Cycles from the request of a window's last word to the cycle in which its chunk has been
+        written: the writer's queue takes two, the memory's register the last."""
+        return VectorReader.latency + self._lane().latency + 3
 
     @property
     def module_name(self) -> str:
@@ -125,7 +126,7 @@ class VectorUnit(wiring.Component):
         m.d.comb += [
             self.parameter_read.enable.eq(reader.parameter_read.enable),
             self.parameter_read.address.eq(reader.parameter_read.address),
-            reader.in_flight.eq(sequencer.in_flight),
+            reader.written.eq(writer.written),
             reader.target.eq(writer.target),
             sequencer.written.eq(writer.written),
             completion.finished.eq(writer.finished),
@@ -188,12 +189,15 @@ class VectorUnit(wiring.Component):
         lanes = [Once(self._lane()) for _ in range(config.lanes)]
         scaled, limited, latency = lanes[0].scaled, lanes[0].limited, lanes[0].latency
         layout = result_layout(config)
-        m.submodules.way = way = Once(DelayLine(layout, delay=reader.latency + scaled))
+        m.submodules.way = way = Once(DelayLine(layout, delay=scaled))
         # An old value comes the memory's latency and a cycle after its request, which is a cycle
-        # before that of the chunk's last word; one more may be asked for while that waits. It is
-        # used a cycle after the chunk has been scaled.
+        # before that of the chunk's last word; one more may be asked for while that waits, and one
+        # waits in the queue's output. It is used a cycle after the chunk has been scaled.
         m.submodules.old_values = old_values = Once(
-            StreamFIFO(reader.old.shape(), reader.latency + scaled - MemoryBank.latency + 1)
+            StreamFIFO(
+                reader.old.shape(), reader.latency + scaled - MemoryBank.latency + 1,
+                credited=True,
+            )
         )
         m.d.comb += [
             way.i_valid.eq(reader.chunk_valid),

@@ -12,6 +12,7 @@ from ..isa import FORMATS, INDEX_WIDTH, Opcode
 from ..slots import ELEMENT_WIDTH
 
 __all__ = [
+    "CHUNKS_AHEAD",
     "CHUNKS_IN_FLIGHT",
     "FAULT_LAYOUT",
     "FLAGS",
@@ -21,7 +22,11 @@ __all__ = [
 ]
 
 CHUNKS_IN_FLIGHT = 32
-"""Chunks between the first read and the write; covers the way from one to the other."""
+"""Chunks between the last read and the write; covers the way from one to the other."""
+
+CHUNKS_AHEAD = 2 * CHUNKS_IN_FLIGHT
+"""Bound of the chunks between the sequencer and the write: those in flight, and those of requests
+that wait for their turn."""
 
 FLAGS: tuple[str, ...] = tuple(FORMATS[Opcode.VECTOR].flags)
 """Names of the flags, lowest bit first."""

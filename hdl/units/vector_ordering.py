@@ -9,7 +9,7 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from .vector_layouts import CHUNKS_IN_FLIGHT
+from .vector_layouts import CHUNKS_AHEAD
 
 __all__ = ["VectorOrdering"]
 
@@ -33,7 +33,7 @@ class VectorOrdering(wiring.Component):
     accumulator, base : In(1), In(width)
         Its destination.
     address : In(width)
-        Destination of the chunk at hand, before ``start`` that of the last chunk.
+        Destination of the chunk at hand, with ``start`` still that of the last chunk.
     issued, written : In(1)
         A chunk is issued; the oldest chunk has been written.
     in_flight : Out(range)
@@ -56,7 +56,7 @@ class VectorOrdering(wiring.Component):
                 "address": In(width),
                 "issued": In(1),
                 "written": In(1),
-                "in_flight": Out(range(CHUNKS_IN_FLIGHT + 1)),
+                "in_flight": Out(range(CHUNKS_AHEAD)),
                 "read_accumulator": In(1),
                 "read_address": In(width),
                 "read_hazard": Out(1),

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ..config import Config
+from ..dma.fifo import StreamBuffer, StreamFIFO
 from ..memory.bank import MemoryBank
 from ..memory.ports import (
     ReadResponseSignature,
@@ -21,6 +22,7 @@ from ..memory.ports import (
 from ..memory.ports import (
     request_layout as address_layout,
 )
+from ..once import Once
 from ..requantize.parameters import kept_layout
 from .vector_layouts import CHUNKS_IN_FLIGHT, request_layout, result_layout
 
@@ -28,11 +30,10 @@ __all__ = ["VectorReader", "read_ports", "target_layout"]
 
 
 def target_layout(config: Config) -> data.StructLayout:
-    """Where the chunk at the write ports goes, if there is one."""
-    result = result_layout(config)
-    return data.StructLayout(
-        {"valid": 1, "accumulator": 1, "address": result["address"].shape}
-    )
+    """The word of each memory that a chunk is written into in a cycle, if there is one."""
+    address = result_layout(config)["address"].shape
+    word = data.StructLayout({"valid": 1, "address": address})
+    return data.StructLayout({"activation": word, "accumulator": word})
 
 
 def read_ports(config: Config) -> dict[str, tuple[data.StructLayout, data.ArrayLayout]]:
@@ -48,19 +49,21 @@ def read_ports(config: Config) -> dict[str, tuple[data.StructLayout, data.ArrayL
 
 
 class VectorReader(wiring.Component):
-    """Two places for requests, then a pipeline that never waits.
+    """Requests wait for memory ports, what they read does not wait.
 
     ::
 
-        i -> [1: old value] -> [2: word] -> memory -> chunk -> int32 -> elements
-                   |                           |
-                   +-> accumulator ------------+-> chunk -> old
+        i: old value -> [buffer]: word -> memory -> chunk -> int32 -> elements
+              |                             |
+              +-> accumulator --------------+-> chunk -> old
 
-    All waiting is done in the two places: for a memory's port; for older instructions, until all
-    chunks before have been written; and while the very word is being written, which a memory cannot
-    read in that cycle. The old value of a destination is requested before the chunk's last word, so
-    it has come when it is needed. If the word is in the accumulator too, they share its port and
-    a chunk takes two cycles.
+    All waiting is done by the request at ``i`` and by those in the buffer, which keeps the ports of
+    one apart from those of the other: for a memory's port; for older instructions, until all
+    chunks before have been written; for a place in the writer's queue; and while the very word is
+    being written, which a memory cannot read in that cycle: such a word is read again in the next.
+    The old value of a destination is requested before the chunk's last word, so it has come when
+    it is needed. If the word is in the accumulator too, they share its port and a chunk takes two
+    cycles.
 
     Parameters
     ----------
@@ -70,15 +73,15 @@ class VectorReader(wiring.Component):
     Members
     -------
     i : In(stream of request_layout(config))
-    in_flight : In(range)
-        As the sequencer counts it.
+    written : In(1)
+        The oldest chunk has been written.
     target : In(target_layout(config))
     activation_read, accumulator_read : Out(stream of an address)
     activation_data, accumulator_data : In(ReadResponseSignature)
     parameter_read : Out(ReadSignature)
         Enabled so that the parameters come a cycle after the last ``elements`` of the window.
     chunk_valid, chunk : Out(1), Out(result_layout(config))
-        The last word of a chunk is requested, ``latency`` cycles before its ``elements``.
+        The last ``elements`` of a chunk are here.
     elements_valid, elements : Out(1), Out(ArrayLayout(signed(32), lanes))
     first, sum : Out(1)
         Of ``elements``: the first of a window; reduce by sum.
@@ -100,7 +103,7 @@ class VectorReader(wiring.Component):
         vector = int32_vector(config.lanes)
         members: dict[str, Any] = {
             "i": In(stream.Signature(request_layout(config))),
-            "in_flight": In(range(CHUNKS_IN_FLIGHT + 1)),
+            "written": In(1),
             "target": In(target_layout(config)),
             "parameter_read": Out(
                 ReadSignature(
@@ -133,68 +136,81 @@ class VectorReader(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Describe the hardware."""
         m = Module()
-        layout = request_layout(self.config)
-        one, two = Signal(layout), Signal(layout)
-        one_valid, two_valid, old_done = Signal(), Signal(), Signal()
-        blocked, needs_old, old_asks, old_taken = Signal(), Signal(), Signal(), Signal()
-        asks, taken, moves, two_ready = Signal(), Signal(), Signal(), Signal()
+        one, one_valid = self.i.payload, self.i.valid
+        m.submodules.buffer = buffer = Once(StreamBuffer(one.read.shape()))
+        two, two_valid = buffer.o.payload, buffer.o.valid
+        old_done, blocked, needs_old, old_asks, old_taken = (Signal() for _ in range(5))
+        takes, moves, issues = Signal(), Signal(), Signal()
         activation, accumulator = self.activation_read, self.accumulator_read
 
-        def being_written(is_accumulator: Any, address: Any) -> Any:
-            target = self.target
-            same = (target.accumulator == is_accumulator) & (target.address == address)
-            return target.valid & same
+        # Chunks on their way, and whether there has been none for a cycle.
+        in_flight, drained = Signal(range(2 * CHUNKS_IN_FLIGHT)), Signal()
+        # An instruction that has waited for older ones once need not wait for its own chunks.
+        waited = Signal()
+        m.d.sync += waited.eq((waited | (moves & one.hazard)) & ~(moves & one.result.end))
+        m.d.sync += [
+            in_flight.eq(in_flight + issues - self.written),
+            drained.eq((in_flight == 0) & ~issues),
+        ]
+
+        def being_written(memory: str, address: Any) -> Any:
+            target = self.target[memory]
+            width = len(getattr(self, f"{memory}_read").payload.address)
+            return target.valid & (target.address[:width] == address[:width])
 
         m.d.comb += [
-            # The request's own chunk is counted if this is its last word.
-            blocked.eq(one.hazard & (self.in_flight != one.read.last)),
+            blocked.eq(one.hazard & ~waited & ~drained),
             needs_old.eq(one.read.last & (one.result.add | one.result.maximum)),
             old_asks.eq(
-                one_valid
-                & needs_old
-                & ~old_done
-                & ~blocked
-                & ~(two_valid & two.read.accumulator)
-                & ~being_written(Const(1, 1), one.result.address)
+                one_valid & needs_old & ~old_done & ~blocked & ~(two_valid & two.accumulator)
             ),
-            old_taken.eq(old_asks & accumulator.ready),
-            asks.eq(two_valid & ~being_written(two.read.accumulator, two.read.address)),
-            taken.eq(asks & Mux(two.read.accumulator, accumulator.ready, activation.ready)),
-            two_ready.eq(~two_valid | taken),
+            old_taken.eq(
+                old_asks & accumulator.ready & ~being_written("accumulator", one.result.address)
+            ),
             moves.eq(
-                one_valid & ~blocked & (~needs_old | old_done | old_taken) & two_ready
+                one_valid
+                & ~blocked
+                & (~needs_old | old_done | old_taken)
+                & (in_flight < CHUNKS_IN_FLIGHT)
+                & buffer.i.ready
             ),
-            self.i.ready.eq(~one_valid | moves),
-            activation.valid.eq(asks & ~two.read.accumulator),
-            activation.payload.address.eq(two.read.address),
-            accumulator.valid.eq(old_asks | (asks & two.read.accumulator)),
-            activation.payload.slot.eq(two.read.slot),
+            issues.eq(moves & one.read.last),
+            self.i.ready.eq(moves),
+            buffer.i.valid.eq(moves),
+            buffer.i.payload.eq(one.read),
+            buffer.o.ready.eq(
+                Mux(
+                    two.accumulator,
+                    accumulator.ready & ~being_written("accumulator", two.address),
+                    activation.ready & ~being_written("activation", two.address),
+                )
+            ),
+            takes.eq(two_valid & buffer.o.ready),
+            activation.valid.eq(two_valid & ~two.accumulator),
+            activation.payload.address.eq(two.address),
+            activation.payload.slot.eq(two.slot),
+            accumulator.valid.eq(old_asks | (two_valid & two.accumulator)),
             accumulator.payload.address.eq(
-                Mux(two_valid & two.read.accumulator, two.read.address, one.result.address)
+                Mux(two_valid & two.accumulator, two.address, one.result.address)
             ),
             accumulator.payload.slot.eq(
-                Mux(two_valid & two.read.accumulator, two.read.slot, one.result.slot)
+                Mux(two_valid & two.accumulator, two.slot, one.result.slot)
             ),
-            self.chunk_valid.eq(taken & two.read.last),
-            self.chunk.eq(two.result),
-            self.waiting.eq((one_valid & ~moves) | (two_valid & ~taken)),
-            self.moved.eq(taken | old_taken),
+            self.waiting.eq((one_valid & ~moves) | (two_valid & ~takes)),
+            self.moved.eq(takes | old_taken),
         ]
-        with m.If(self.i.ready):
-            m.d.sync += [one_valid.eq(self.i.valid), one.eq(self.i.payload), old_done.eq(0)]
-        with m.Elif(old_taken):
-            m.d.sync += old_done.eq(1)
-        with m.If(two_ready):
-            m.d.sync += [two_valid.eq(moves), two.eq(one)]
-        self._pipeline(m, taken, two.read, old_taken)
+        m.d.sync += old_done.eq((old_done | old_taken) & ~moves)
+        self._pipeline(m, takes, two, old_taken, issues, one.result)
         return m
 
-    def _pipeline(self, m: Module, taken: Any, read: Any, old_taken: Any) -> None:
-        """From the accepted requests to elements and old values."""
+    def _pipeline(
+        self, m: Module, takes: Any, read: Any, old_taken: Any, issues: Any, result: Any
+    ) -> None:
+        """From the accepted requests to elements, with what becomes of them, and old values."""
         tags = data.StructLayout({"valid": 1, "old": 1, "read": read.shape()})
         tag = Signal(tags, name="tag_0")
         m.d.comb += [
-            tag.valid.eq(taken),
+            tag.valid.eq(takes),
             tag.old.eq(old_taken),
             tag.read.eq(read),
         ]
@@ -221,7 +237,17 @@ class VectorReader(wiring.Component):
             )
         final = stages[self.latency]
         m.d.sync += self.bypass.eq(~final.read.requantize)
+        # A chunk's result waits from the cycle in which its last word comes to the buffer.
+        m.submodules.results = results = Once(
+            StreamFIFO(result.shape(), self.latency + 4, credited=True)
+        )
+        ends = final.valid & final.read.last
         m.d.comb += [
+            results.i.valid.eq(issues),
+            results.i.payload.eq(result),
+            results.o.ready.eq(ends),
+            self.chunk_valid.eq(ends),
+            self.chunk.eq(results.o.payload),
             self.parameter_read.enable.eq(
                 picked.valid & picked.read.last & picked.read.requantize
             ),

@@ -12,11 +12,12 @@ from amaranth.utils import exact_log2
 
 from ..bus import COMMAND_LAYOUT
 from ..config import Config
+from ..dma.fifo import StreamFIFO
 from ..isa import FORMATS, INDEX_WIDTH, Memory, Opcode
 from ..once import Once
 from ..slots import ELEMENT_WIDTH, element_slot
 from .loop import AddressGenerator, LoopCounter
-from .vector_layouts import CHUNKS_IN_FLIGHT, FAULT_LAYOUT, FLAGS, request_layout
+from .vector_layouts import CHUNKS_AHEAD, FAULT_LAYOUT, FLAGS, request_layout
 from .vector_ordering import VectorOrdering
 
 __all__ = ["VectorSequencer"]
@@ -62,17 +63,22 @@ SETUP = data.StructLayout(
 )
 """A decoded instruction."""
 
+REQUESTS_HELD = 16
+"""Places of the queue of requests; half of them are for those on their way when it is half full."""
+
 
 class VectorSequencer(wiring.Component):
     """Five nested loops: point rows, points, chunks, window rows, window columns; a word a cycle.
 
     ::
 
-        command --> setup --> counters, three addresses --> o
+        command --> setup --> counters, three addresses --> checked request --> [queue] --> o
 
-    The next instruction follows in the cycle after the last word. Checked in each cycle: the word
-    read; with the last word of a window also the parameter word, then the word written. From the
-    first address beyond its memory on nothing comes out.
+    The next instruction follows in the cycle after the last word, from two words on. The loops
+    stand still only while the queue is half full, so that nothing but that is between them and
+    those who read. Checked in each cycle: the word read; with the last word of a window also the
+    parameter word, then the word written. From the first address beyond its memory on nothing
+    comes out.
 
     Parameters
     ----------
@@ -87,7 +93,7 @@ class VectorSequencer(wiring.Component):
     written : In(1)
         The oldest chunk has been written.
     in_flight : Out(range)
-        Chunks whose last word has been requested and that have not been written.
+        Chunks whose last word has come to the queue and that have not been written.
     fault : Out(FAULT_LAYOUT)
         A word beyond a memory was needed; stays.
     stop : In(1)
@@ -101,7 +107,7 @@ class VectorSequencer(wiring.Component):
                 "command": In(stream.Signature(COMMAND_LAYOUT)),
                 "o": Out(stream.Signature(request_layout(config))),
                 "written": In(1),
-                "in_flight": Out(range(CHUNKS_IN_FLIGHT + 1)),
+                "in_flight": Out(range(CHUNKS_AHEAD)),
                 "fault": Out(FAULT_LAYOUT),
                 "stop": In(1),
             }
@@ -117,11 +123,13 @@ class VectorSequencer(wiring.Component):
         m = Module()
         setup, valid = Signal(SETUP), Signal()
         active, load, step = Signal(), Signal(), Signal()
-        m.d.comb += self.command.ready.eq((~valid | load) & ~self.stop)
-        with m.If(self.command.ready):
-            m.d.sync += valid.eq(self.command.valid)
-            with m.If(self.command.valid):
-                self._decode(m, setup)
+        m.d.comb += self.command.ready.eq(~valid & ~self.stop & ~self.fault.valid)
+        with m.If(load):
+            m.d.sync += valid.eq(0)
+        with m.If(self.command.valid & self.command.ready):
+            m.d.sync += valid.eq(1)
+        with m.If(~valid):
+            self._decode(m, setup)
 
         m.submodules.counter = counter = Once(
             LoopCounter({name: SETUP[name].width for name in LEVELS})
@@ -151,33 +159,14 @@ class VectorSequencer(wiring.Component):
         with m.Elif(step):
             m.d.sync += first.eq(new_window)
 
-        # Only legal addresses are issued, so those that are compared lack the upper bits.
-        width = self.o.payload.result.address.shape().width
-        m.submodules.ordering = ordering = Once(VectorOrdering(width=width))
-        beyond = self._check(m, held, source, parameter, target, last, active, step)
-        read, result = self.o.payload.read, self.o.payload.result
-        needs_old = held.add | held.maximum
-        m.d.comb += [
-            ordering.start.eq(load),
-            ordering.accumulator.eq(setup.destination_memory),
-            ordering.base.eq(setup.destination_address),
-            ordering.address.eq(target.address),
-            ordering.issued.eq(step & last),
-            ordering.written.eq(self.written),
-            ordering.read_accumulator.eq(held.source_memory),
-            ordering.read_address.eq(source.address),
-            self.in_flight.eq(ordering.in_flight),
-            self.o.valid.eq(
-                active
-                & ~beyond
-                & ~self.fault.valid
-                & ~self.stop
-                & (ordering.in_flight != CHUNKS_IN_FLIGHT)
-            ),
-            step.eq(self.o.valid & self.o.ready),
-            self.o.payload.hazard.eq(
-                ordering.read_hazard | (needs_old & last & ordering.old_hazard)
-            ),
+        # The request of a step, in the cycle after it.
+        beyond = self._check(m, held, source, parameter, target, last, active)
+        request, issued = Signal(request_layout(self.config), reset_less=True), Signal()
+        needs_old = Signal()
+        read, result = request.read, request.result
+        m.d.sync += [
+            issued.eq(step & ~beyond & ~self.stop),
+            needs_old.eq(last & (held.add | held.maximum)),
             read.accumulator.eq(held.source_memory),
             read.address.eq(source.address),
             read.slot.eq(source_slot),
@@ -192,7 +181,40 @@ class VectorSequencer(wiring.Component):
             result.end.eq(counter.last),
         ]
         for name in ("zero_point", "clamp_low", "clamp_high", "table", "add", "maximum"):
-            m.d.comb += result[name].eq(held[name])
+            m.d.sync += result[name].eq(held[name])
+
+        # What is decoded stays for a cycle after it has been loaded.
+        started = Signal()
+        m.submodules.ordering = ordering = Once(
+            VectorOrdering(width=result.address.shape().width)
+        )
+        m.d.sync += started.eq(load)
+        m.d.comb += [
+            ordering.start.eq(started),
+            ordering.accumulator.eq(setup.destination_memory),
+            ordering.base.eq(setup.destination_address),
+            ordering.address.eq(result.address),
+            ordering.issued.eq(issued & read.last),
+            ordering.written.eq(self.written),
+            ordering.read_accumulator.eq(read.accumulator),
+            ordering.read_address.eq(read.address),
+            self.in_flight.eq(ordering.in_flight),
+        ]
+
+        m.submodules.queue = queue = Once(
+            StreamFIFO(request.shape(), REQUESTS_HELD, credited=True)
+        )
+        level = Signal(range(REQUESTS_HELD))
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
+        m.d.sync += level.eq(level + issued - (queue.o.valid & queue.o.ready))
+        m.d.comb += [
+            step.eq(active & ~level[-1] & ~self.fault.valid),
+            queue.i.valid.eq(issued),
+            queue.i.payload.eq(request),
+            queue.i.payload.hazard.eq(
+                ordering.read_hazard | (needs_old & ordering.old_hazard)
+            ),
+        ]
         return m
 
     def _decode(self, m: Module, setup: Any) -> None:
@@ -290,7 +312,6 @@ class VectorSequencer(wiring.Component):
         target: Any,
         last: Any,
         active: Any,
-        step: Any,
     ) -> Signal:
         """Whether a word is beyond its memory, and the fault."""
         config = self.config

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ..config import Config
 from ..dma.fifo import StreamFIFO
+from ..memory.accumulator import Accumulator
 from ..memory.ports import chunk_layout, int8_vector, int32_vector
+from ..memory.scratchpad import ActivationScratchpad
 from ..once import Once
 from .vector_layouts import CHUNKS_IN_FLIGHT, result_layout
 from .vector_reader import target_layout
@@ -38,13 +40,13 @@ class VectorWriter(wiring.Component):
         A finished chunk. There is always room: the sequencer counts.
     activation_write, accumulator_write : Out(stream of chunk_layout)
     target : Out(target_layout(config))
-        What the memories write in this cycle, the one after their ports took it.
+        What the memories write in this cycle, as long after their ports took it as they say.
     waiting : Out(1)
         A chunk waits for its port.
     written : Out(1)
-        A chunk is written in this cycle.
+        A port took a chunk in the cycle before.
     finished : Out(1)
-        The last chunk of an instruction was written in the cycle before.
+        A port took the last chunk of an instruction in the cycle before that.
     """
 
     def __init__(self, config: Config) -> None:
@@ -87,8 +89,9 @@ class VectorWriter(wiring.Component):
                 "result": unsigned(int32_vector(lanes).size),
             }
         )
-        m.submodules.queue = queue = Once(StreamFIFO(entry, CHUNKS_IN_FLIGHT))
+        m.submodules.queue = queue = Once(StreamFIFO(entry, CHUNKS_IN_FLIGHT, credited=True))
         head, values = queue.o.payload, Signal(int32_vector(lanes))
+        taken, ended = Signal(), Signal()
         activation, accumulator = self.activation_write, self.accumulator_write
         m.d.comb += [
             queue.i.valid.eq(self.valid),
@@ -98,7 +101,7 @@ class VectorWriter(wiring.Component):
             activation.valid.eq(queue.o.valid & ~head.accumulator),
             accumulator.valid.eq(queue.o.valid & head.accumulator),
             queue.o.ready.eq(Mux(head.accumulator, accumulator.ready, activation.ready)),
-            self.written.eq(queue.o.valid & queue.o.ready),
+            taken.eq(queue.o.valid & queue.o.ready),
             self.waiting.eq(queue.o.valid & ~queue.o.ready),
         ]
         for port in (activation, accumulator):
@@ -108,9 +111,19 @@ class VectorWriter(wiring.Component):
                 *(port.payload.data[lane].eq(values[lane]) for lane in range(lanes)),
             ]
         m.d.sync += [
-            self.finished.eq(self.written & head.end),
-            self.target.valid.eq(self.written),
-            self.target.accumulator.eq(head.accumulator),
-            self.target.address.eq(head.address),
+            self.written.eq(taken),
+            ended.eq(taken & head.end),
+            self.finished.eq(ended),
         ]
+        for name, latency in (
+            ("activation", ActivationScratchpad.write_latency),
+            ("accumulator", Accumulator.write_latency),
+        ):
+            chosen = head.accumulator == (name == "accumulator")
+            place: Any = Cat(taken & chosen, head.address)
+            for number in range(1, latency):
+                later = Signal(len(place), name=f"{name}_target_{number}")
+                m.d.sync += later.eq(place)
+                place = later
+            m.d.comb += self.target[name].eq(place)
         return m

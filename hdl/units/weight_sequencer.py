@@ -137,8 +137,8 @@ class WeightSequencer(wiring.Component):
             prefetcher.i.valid.eq(running & ~beyond),
             prefetcher.i.payload.address.eq(generator.address),
             prefetcher.i.payload.read.eq(~skip),
-            step.eq(prefetcher.i.valid & prefetcher.i.ready),
-            self.tile.eq(step & counter.at_last.row),
+            step.eq(running & prefetcher.i.ready),
+            self.tile.eq(step & ~beyond & counter.at_last.row),
             counter.load.eq(load),
             counter.step.eq(step),
             counter.counts.row.eq(self.rows - 1),
@@ -151,16 +151,21 @@ class WeightSequencer(wiring.Component):
             generator.advance.row.eq(counter.advance.row),
             generator.advance.block.eq(Cat(counter.advance[name] for name in BLOCK_LEVELS).any()),
         ]
+        fails = running & beyond
+        with m.If(load & ~fails):
+            m.d.sync += self.fault.index.eq(command.index)
         with m.If(load):
-            m.d.sync += [active.eq(1), self.fault.index.eq(command.index), missing.eq(0)]
+            m.d.sync += [active.eq(1), missing.eq(0)]
             with m.If(command.last_rows < self.rows):
                 m.d.sync += missing.eq(self.rows - 1 - command.last_rows)
         with m.Elif(step & counter.last):
             m.d.sync += active.eq(0)
-        # After a fault nothing moves, so address and index are those of the missing word.
-        with m.If(running & beyond):
-            m.d.sync += self.fault.valid.eq(1)
-        m.d.comb += self.fault.address.eq(generator.address | (Memory.WEIGHT.value << 29))
+        # The loops pass the missing word, and stand still from then on.
+        with m.If(fails):
+            m.d.sync += [
+                self.fault.valid.eq(1),
+                self.fault.address.eq(generator.address | (Memory.WEIGHT.value << 29)),
+            ]
 
         m.d.comb += [
             self.o.valid.eq(prefetcher.o.valid),

@@ -9,9 +9,9 @@ from typing import Any
 from amaranth import Const, Module, Mux, Signal
 from amaranth.hdl import unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..dma.fifo import StreamFIFO
+from ..dma.fifo import StreamBuffer, StreamFIFO
 from ..dma.gearbox import Gearbox, gear_layout
 from ..memory.ports import ReadResponseSignature, request_layout
 from ..once import Once
@@ -31,7 +31,10 @@ class WordReader(wiring.Component):
 
     ::
 
-        row -> requests -> (memory) -> FIFO -> gearbox -> o
+        row -> requests -> [buffer] -> (memory) -> FIFO -> gearbox -> [FIFO] -> o
+
+    The buffer and the last FIFO keep the memories' ports, the rows and what takes the chunks from
+    being one path; they are there in a ``registered`` one.
 
     A request, for a slot of a word, goes out only when its answer has a place. Memories with slots
     of one size share a path, which has no gearbox if a slot is as wide as a beat. Slots of one
@@ -45,6 +48,8 @@ class WordReader(wiring.Component):
         Bytes of a chunk of ``o``.
     read_latency : int
         Cycles from an accepted request to its answer.
+    registered : bool
+        See above.
 
     Members
     -------
@@ -57,15 +62,17 @@ class WordReader(wiring.Component):
     o : Out(stream of 8 * data_bytes)
         Rows as dense chunks; each starts a new chunk.
     accepted : Out(1)
-        A slot is requested in this cycle.
+        A slot to be requested leaves the row in this cycle.
     """
 
     def __init__(
-        self, memories: Sequence[MemoryShape], *, data_bytes: int, read_latency: int
+        self, memories: Sequence[MemoryShape], *, data_bytes: int, read_latency: int,
+        registered: bool = True,
     ) -> None:
         self.memories = tuple(memories)
         self.data_bytes = data_bytes
         self.read_latency = read_latency
+        self.registered = registered
         members: dict[str, Any] = {
             "instruction": In(stream.Signature(transfer_layout(self.memories, fills=False))),
             "row": In(stream.Signature(STORE_ROW_LAYOUT)),
@@ -135,6 +142,30 @@ class WordReader(wiring.Component):
         with m.If(self.instruction.valid & (in_flight == 0) & quiet):
             m.d.sync += current.eq(wanted)
 
+        requests: Any = stream.Signature(
+            data.StructLayout(
+                {
+                    "memory": unsigned(len(self.memories)),
+                    "address": unsigned(address_width),
+                    "slot": unsigned(len(slot)),
+                    "ends": unsigned(1),
+                    "tail": unsigned(len(tail)),
+                }
+            )
+        ).create()
+        asked = requests.payload
+        known: Any = requests
+        if self.registered:
+            m.submodules.buffer = buffer = Once(StreamBuffer(asked.shape()))
+            known, requests, asked = buffer.i, buffer.o, buffer.o.payload
+        m.d.comb += [
+            known.valid.eq(ask),
+            ready.eq(known.ready),
+            known.payload.address.eq(address),
+            known.payload.slot.eq(slot),
+            known.payload.ends.eq(last),
+            known.payload.tail.eq(tail),
+        ]
         for number, shape in enumerate(self.memories):
             request = getattr(self, f"request_{number}")
             chosen = Signal(name=f"chosen_{number}")
@@ -142,13 +173,15 @@ class WordReader(wiring.Component):
             shift = (shape.chunk_bytes - 1).bit_length() if shape.slots > 1 else len(held.tail)
             m.d.comb += [
                 chosen.eq(held.memory == shape.memory.value),
-                request.valid.eq(ask & chosen),
-                request.payload.address.eq(address),
-                request.payload.slot.eq(slot),
+                known.payload.memory[number].eq(chosen),
+                request.valid.eq(requests.valid & asked.memory[number]),
+                request.payload.address.eq(asked.address),
+                request.payload.slot.eq(asked.slot),
             ]
+            with m.If(asked.memory[number]):
+                m.d.comb += requests.ready.eq(request.ready)
             with m.If(chosen):
                 m.d.comb += [
-                    ready.eq(request.ready),
                     wanted.eq(widths.index(shape.chunk_bytes)),
                     last_slot.eq(shape.slots - 1),
                     end_slot.eq(held.tail[shift:]),
@@ -156,21 +189,27 @@ class WordReader(wiring.Component):
                 ]
 
         # What is known of a slot when it is requested waits for it.
-        ends: Any = last
+        ends: Any = asked.ends
+        tail = asked.tail
         for stage in range(self.read_latency):
             ends_next = Signal(name=f"ends_{stage}")
             tail_next = Signal.like(held.tail, name=f"tail_{stage}")
             m.d.sync += [ends_next.eq(ends), tail_next.eq(tail)]
             ends, tail = ends_next, tail_next
 
+        output: Any = self.o
+        if self.registered:
+            m.submodules.chunks = chunks = Once(StreamFIFO(8 * self.data_bytes, 2))
+            connect(m, chunks.o, flipped(self.o))
+            output = chunks.i
         m.d.comb += quiet.eq(1)
         for number, width in enumerate(widths):
             o, chunk, pop, idle = self._path(m, width, ends, tail)
             with m.If(current == number):
                 m.d.comb += [
-                    self.o.valid.eq(o.valid),
-                    self.o.payload.eq(chunk),
-                    o.ready.eq(self.o.ready),
+                    output.valid.eq(o.valid),
+                    output.payload.eq(chunk),
+                    o.ready.eq(output.ready),
                 ]
             with m.If(pop):
                 m.d.comb += left.eq(1)
@@ -183,7 +222,7 @@ class WordReader(wiring.Component):
         a slot leaves the FIFO, and whether none is in the gearbox."""
         has_gearbox = width != self.data_bytes
         entry_shape = gear_layout(width) if has_gearbox else unsigned(8 * width)
-        fifo = StreamFIFO(entry_shape, WORDS_IN_FLIGHT)
+        fifo = StreamFIFO(entry_shape, WORDS_IN_FLIGHT, credited=True)
         m.submodules[f"words_{width}"] = Once(fifo)
         entry = fifo.i.payload
         word = entry.data if has_gearbox else entry

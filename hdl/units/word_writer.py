@@ -11,7 +11,9 @@ from amaranth.hdl import unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..dma.fifo import StreamFIFO
 from ..memory.ports import chunk_layout
+from ..once import Once
 from .transfer import MemoryShape, transfer_layout
 
 __all__ = ["LOAD_ROW_LAYOUT", "WordWriter", "slot_layout", "slot_write_layout"]
@@ -51,12 +53,18 @@ def slot_write_layout(shape: MemoryShape) -> data.StructLayout:
 class WordWriter(wiring.Component):
     """Writes the words of each row, and fill words where a row has padding or no bytes.
 
-    One slot of a word a cycle, rows and instructions back to back.
+    One slot of a word a cycle, rows and instructions back to back. With a ``queue`` writes wait for
+    the memories there, so that these are not in the path of the rows; an instruction ends with its
+    last write, and the next one must not come before; its ``memory`` must be known a cycle before
+    it is valid; and rows with padding wait a cycle before each of its words, in which these are
+    counted.
 
     Parameters
     ----------
     memories : Sequence[MemoryShape]
         The memories; ``number`` below is the position in this sequence.
+    queue : bool
+        See above.
 
     Members
     -------
@@ -70,7 +78,7 @@ class WordWriter(wiring.Component):
     stop : In(1)
         Write nothing and finish nothing.
     accepted : Out(1)
-        A slot is written in this cycle.
+        A slot is written in this cycle, or goes into the queue.
     finished : Out(1)
         The instruction at the head is complete with this cycle.
     refused : Out(1)
@@ -79,8 +87,9 @@ class WordWriter(wiring.Component):
         The next bytes of the instruction at the head came with an error response.
     """
 
-    def __init__(self, memories: Sequence[MemoryShape]) -> None:
+    def __init__(self, memories: Sequence[MemoryShape], *, queue: bool = False) -> None:
         self.memories = tuple(memories)
+        self.queue = queue
         self.widths = tuple(sorted({shape.chunk_bytes for shape in self.memories}))
         members: dict[str, Any] = {
             "instruction": In(stream.Signature(transfer_layout(self.memories))),
@@ -124,10 +133,14 @@ class WordWriter(wiring.Component):
         word_end = Signal()
         row_end = Signal()
         row_done = Signal()
+        ends = Signal()
+        padded = Signal()  # The row has its padding before it.
+        last_pad = Signal()
+        counted = Signal()  # These two belong to `pads`.
         m.d.comb += [
             active.eq(self.row.valid & self.instruction.valid & ~self.stop),
-            move.eq(active & ~row.sync & ~row.error),
-            padding.eq(after | (row.before & (pads != held.pad_before))),
+            move.eq(active & ~row.sync & ~row.error & (counted | ~(row.before | after))),
+            padding.eq(after | (row.before & ~padded)),
             filler.eq(padding | ~row.fetch | rest),
             write.eq(move & (filler | (slot_valid & ~slot_error))),
             self.accepted.eq(write & ready),
@@ -136,15 +149,24 @@ class WordWriter(wiring.Component):
             row_done.eq(
                 (active & row.sync)
                 | (row_end & ~row.after)
-                | (word_end & after & (pads + 1 == held.pad_after))
+                | (word_end & after & last_pad)
             ),
             self.row.ready.eq(row_done),
-            self.finished.eq(row_done & row.last),
+            ends.eq(row_done & row.last),
             self.instruction.ready.eq(self.finished),
             self.refused.eq(active & row.error),
             self.corrupt.eq(move & ~filler & slot_valid & slot_error),
             address.eq(Mux(started, next_word, held.word)),
         ]
+        domain = m.d.sync if self.queue else m.d.comb
+        domain += [
+            padded.eq(pads == held.pad_before),
+            last_pad.eq(pads + 1 == held.pad_after),
+        ]
+        if self.queue:
+            m.d.sync += counted.eq(self.row.valid & ~word_end & ~row_done)
+        else:
+            m.d.comb += counted.eq(1)
         with m.If(self.accepted):
             m.d.sync += [
                 slot.eq(Mux(last_slot, 0, slot + 1)),
@@ -186,19 +208,52 @@ class WordWriter(wiring.Component):
                     slot_error.eq(source.payload.error),
                 ]
             filled[width], chosen_widths[width] = word, chosen
+        written: Any = stream.Signature(
+            data.StructLayout(
+                {
+                    "memory": unsigned(len(self.memories)),
+                    "address": unsigned(address_width),
+                    "slot": unsigned(len(slot)),
+                    "data": unsigned(8 * max(self.widths)),
+                    "ends": unsigned(1),
+                }
+            )
+        ).create()
+        given = written
+        if self.queue:
+            m.submodules.writes = writes = Once(StreamFIFO(written.payload.shape(), 2))
+            given, written = writes.i, writes.o
+            m.d.comb += given.payload.ends.eq(ends)
+            m.d.comb += self.finished.eq(
+                (written.valid & written.ready & written.payload.ends & ~self.stop)
+                | (active & row.sync & row.last)
+            )
+        else:
+            m.d.comb += self.finished.eq(ends)
+        m.d.comb += [
+            given.valid.eq(write),
+            given.payload.address.eq(address),
+            given.payload.slot.eq(slot),
+            ready.eq(given.ready),
+        ]
+        for width in self.widths:
+            with m.If(chosen_widths[width]):
+                m.d.comb += given.payload.data.eq(filled[width])
         for number, shape in enumerate(self.memories):
             port = getattr(self, f"write_{number}")
             chosen = Signal(name=f"chosen_{number}")
+            domain += chosen.eq(held.memory == shape.memory.value)
             m.d.comb += [
-                chosen.eq(held.memory == shape.memory.value),
-                port.valid.eq(chosen & write),
-                port.payload.address.eq(address),
-                port.payload.slot.eq(slot),
-                port.payload.data.eq(filled[shape.chunk_bytes]),
+                given.payload.memory[number].eq(chosen),
+                port.valid.eq(written.valid & written.payload.memory[number]),
+                port.payload.address.eq(written.payload.address),
+                port.payload.slot.eq(written.payload.slot),
+                port.payload.data.eq(written.payload.data),
             ]
+            with m.If(written.payload.memory[number]):
+                m.d.comb += written.ready.eq(port.ready)
             with m.If(chosen):
                 m.d.comb += [
-                    ready.eq(port.ready),
                     last_slot.eq(slot == shape.slots - 1),
                     chosen_widths[shape.chunk_bytes].eq(1),
                 ]

@@ -214,7 +214,7 @@ async def accumulator(dut):
             if not conflict:
                 address, slot, word = item
                 parts[address][slot] = [wrap(value, width) for value in word]
-                updated[address] = cycle + Accumulator.write_latency - Accumulator.update_latency
+                updated[address] = cycle + parameters["write_latency"] - Accumulator.update_latency
                 if None not in parts[address]:
                     words[address] = sum(parts[address], [])
                 item = None
@@ -225,7 +225,9 @@ async def accumulator(dut):
             address, accumulate = update
             new = [random.randint(-half, half - 1) for _ in range(cols)]
             schedule.after(Accumulator.data_delay, ("data", new))
-            schedule.after(Accumulator.data_delay, ("sum", address))
+            # A write that is chosen before the cycle of the sum can be read as much later.
+            wait = Accumulator.update_latency - parameters["write_latency"]
+            schedule.after(wait, ("sum", address))
             old = words[address] if accumulate else [0] * cols
             words[address] = [wrap(a + b, width) for a, b in zip(old, new, strict=True)]
             size = cols // slots

@@ -333,7 +333,8 @@ def vector(config, flags=(), **values):
 
 
 async def measure(dut, program, words):
-    """Signals come as far apart as the instruction has words, the first after the latency."""
+    """Signals come as far apart as the instruction has words, but at least two cycles, the first
+    after the latency."""
     test = await VectorBench(dut).start()
     for instruction in program:
         test.model.execute(instruction)
@@ -342,7 +343,8 @@ async def measure(dut, program, words):
     await test.bench.run(3)
     cycles = [cycle for _, _, cycle in test.unit.signals]
     gaps = [b - a for a, b in zip(cycles, cycles[1:], strict=False)]
-    assert gaps == words[1:], f"{gaps} cycles between signals instead of {words[1:]}"
+    expected = [max(2, count) for count in words[1:]]
+    assert gaps == expected, f"{gaps} cycles between signals instead of {expected}"
     start = cycles[0] - test.unit.accepted[0] - words[0]
     assert start == bench_parameters()["start"], start
     await test.check()
@@ -389,3 +391,23 @@ async def many_short_instructions(dut):
         for n in range(16)
     ]
     await measure(dut, program, [1] * 16)
+
+
+@cocotb.test()
+async def older_results_are_waited_for_once(dut):
+    """An instruction that reads what the one before it writes starts when that has been written,
+    and takes a word a cycle from then on."""
+    config = Config.from_dict(bench_parameters()["config"])
+    whole = config.rows // config.lanes
+    step = vector(config, ["table"], chunks=whole, count_x=12, source_stride_x=1,
+                  destination_stride_x=1)
+    test = await VectorBench(dut).start()
+    program = [step, step]
+    for instruction in program:
+        test.model.execute(instruction)
+    test.unit.put(program)
+    await test.bench.run_until(lambda: test.unit.drained, 8000)
+    (_, _, first), (_, _, second) = test.unit.signals
+    words = 12 * whole
+    assert words < second - first <= words + bench_parameters()["start"]
+    await test.check()

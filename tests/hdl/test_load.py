@@ -33,6 +33,7 @@ CONFIGS = [
     config(8, 4, 32, vector_lanes=4),
     config(6, 9, 64, vector_lanes=3),
     config(8, 8, 64, vector_lanes=1, family="ecp5"),
+    config(8, 8, 32, read_outstanding=4, write_outstanding=4, family="ecp5"),
     config(
         4, 4, 32, max_burst_beats=16, read_outstanding=2, write_outstanding=2,
         axi_address_width=16, family="ice40",

@@ -15,7 +15,7 @@ from weft.hdl.memory.scratchpad import ActivationScratchpad
 from weft.hdl.memory.weight_scratchpad import WeightScratchpad
 from weft.hdl.once import Once
 from weft.hdl.units.delay_line import DelayLine
-from weft.hdl.units.matmul import MatmulUnit
+from weft.hdl.units.matmul import TOGETHER, MatmulUnit
 from weft.hdl.units.weight_sequencer import constant_multiple
 from weft.sim.bench.runner import run_bench
 
@@ -73,7 +73,7 @@ def configuration(rows, cols, **changes):
 
 def start_latency(config):
     """Cycles from the one after a command is accepted to its first vector."""
-    return 5 + config.rows
+    return 5 + config.rows - (config.rows > TOGETHER)
 
 
 def bench(config, simulator, *, rounds, **options):

@@ -70,6 +70,7 @@ def test_accumulator(cols, width, data_width, depth, slots, banks, family, simul
     )
     sizes = {"length": cols, "depth": depth, "width": width, "data_width": data_width}
     sizes |= {"slots": slots, "banks": banks, "read_latency": component.read_latency}
+    sizes["write_latency"] = component.write_latency
     bench(component, "accumulator", simulator, family, **sizes, one_at_a_time=False)
 
 
@@ -81,6 +82,7 @@ def test_accumulator_of_serial_execution(cols, width, data_width, depth, slots, 
     sizes = {"width": width, "data_width": data_width, "depth": depth, "slots": slots}
     component = AccumulatorMemory(cols=cols, **sizes)
     sizes |= {"length": cols, "banks": 1, "read_latency": component.read_latency}
+    sizes["write_latency"] = component.write_latency
     bench(component, "accumulator", simulator, **sizes, one_at_a_time=True)
 
 

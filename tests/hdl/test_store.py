@@ -30,6 +30,7 @@ CONFIGS = [
     config(3, 2, 128, max_burst_beats=16),
     config(28, 12, 64, write_outstanding=1),
     config(8, 8, 64, family="ecp5"),
+    config(8, 8, 32, write_outstanding=4, read_outstanding=4, family="ecp5"),
     config(
         4, 4, 32, max_burst_beats=16, read_outstanding=2, write_outstanding=2,
         axi_address_width=16, family="ice40",

@@ -99,8 +99,8 @@ def bench(config, simulator, *, turns, count, faults, **options):
             "turns": turns,
             "count": count,
             "faults": faults,
-            # Setup, loops, two places for requests; then the way to the write.
-            "start": VectorUnit(config).latency + 4,
+            # Setup, loops, check, the queue of requests and the buffer; then the way to the write.
+            "start": VectorUnit(config).latency + 6,
         },
         **options,
     )
