@@ -138,7 +138,7 @@ class Config:
         Write bursts in flight. Power of two. With at most four of either on a port of 32 bits LOAD
         and STORE are less than half as large, and each works on one instruction at a time.
     queue_depth : int
-        Instructions each unit's queue holds. Power of two.
+        Instructions each unit's queue holds at least. Power of two.
     vector_lanes : int
         Lanes of the vector unit: elements it takes in a cycle. A common divisor of ``rows`` and
         ``cols``, up to 64; 0 leaves the unit out. By default the largest such divisor up to 4.

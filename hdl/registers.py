@@ -107,7 +107,7 @@ _CONSTANTS = (
     ("MAX_BURST_BEATS", "max_burst_beats", "Longest AXI burst, in beats."),
     ("READ_OUTSTANDING", "read_outstanding", "Read bursts in flight."),
     ("WRITE_OUTSTANDING", "write_outstanding", "Write bursts in flight."),
-    ("QUEUE_DEPTH", "queue_depth", "Instructions each unit's queue holds."),
+    ("QUEUE_DEPTH", "queue_depth", "Instructions each unit's queue holds at least."),
     ("VECTOR_LANES", "vector_lanes", "Lanes of the vector unit; 0: there is none."),
     ("DATAFLOW", "dataflow", "0: weight-stationary."),
     ("PARAMETER_DEPTH", "parameter_depth", "Words of the parameter memory."),
