@@ -152,7 +152,8 @@ class WeightSequencer(wiring.Component):
             generator.advance.block.eq(Cat(counter.advance[name] for name in BLOCK_LEVELS).any()),
         ]
         fails = running & beyond
-        with m.If(load & ~fails):
+        # The missing word may be the last one; the next instruction is taken then or later.
+        with m.If(load & ~fails & ~self.fault.valid):
             m.d.sync += self.fault.index.eq(command.index)
         with m.If(load):
             m.d.sync += [active.eq(1), missing.eq(0)]
