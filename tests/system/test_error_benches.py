@@ -23,7 +23,7 @@ def run(size, simulator, *, each, silences, moments):
 
 
 @pytest.mark.slow_on("icarus")
-@pytest.mark.parametrize("size", ["4x4", "4x4 serial"])
+@pytest.mark.parametrize("size", ["4x4"])
 def test_errors(size, simulator):
     run(size, simulator, each=2, silences=3, moments=5)
 
