@@ -13,14 +13,14 @@ from pathlib import Path
 from ..hdl.config import Config
 from .board import Board
 from .constraints import constraints
-from .flow.families import family_named
 from .flow.result import Cell
 from .flow.synthesize import CONFIGURATION_FILE, SynthesisResult, synthesize
 from .flow.tools import run_tool, tool_command
 from .wrapper import BOARD_INSTANCE, TOP_MODULE, board_top_verilog
 
-__all__ = ["BoardBuild", "bitstream_suffix", "build_board", "packer_command",
-           "synthesis_arguments"]
+__all__ = [
+    "BoardBuild", "bitstream_suffix", "build_board", "packer_command", "synthesis_arguments",
+]
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def build_board(
         board_top_verilog(board, chosen), TOP_MODULE, board.family, board.part.device,
         board.part.package, board.part.speed, seeds, harnessed=False,
         constraints=constraints(board), target_mhz=board.system_hz / 1e6,
-        placer=placer or family_named(board.family).placer,
+        placer=placer or board.flow.placer,
         synthesis_arguments=synthesis_arguments(board.family), configuration=packer.configuration,
         directory=output, progress=progress,
     )

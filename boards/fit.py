@@ -184,9 +184,14 @@ def _features(config: Config, resource: str) -> tuple[float, float, float, float
     return 1.0, float(products), float(config.lanes > 0), float(config.lanes)
 
 
+def _configs(family: str, points: Sequence[Mapping[str, Any]]) -> list[Config]:
+    """What was synthesized."""
+    return [Config.from_dict({**point["config"], "family": family}) for point in points]
+
+
 def fitted(family: str, points: Sequence[Mapping[str, Any]], soft: float) -> Model:
     """Least squares over some syntheses of designs that use multiplier blocks only."""
-    configs = [Config.from_dict({**point["config"], "family": family}) for point in points]
+    configs = _configs(family, points)
     coefficients = {}
     for resource in RESOURCES:
         rest = [
@@ -204,12 +209,12 @@ def fitted(family: str, points: Sequence[Mapping[str, Any]], soft: float) -> Mod
 def _memory_of(family: str, point: Mapping[str, Any]) -> int:
     """Block RAMs of the board's memory in a synthesis that is fitted on."""
     width = point["config"]["axi_width"]
-    size = point["memory_bytes"]
-    return _board_memory(family, width, size) if size else 0
+    return _board_memory(family, width, point["memory_bytes"])
 
 
 def _board_memory(family: str, width: int, size: int) -> int:
-    """Block RAMs of a memory with byte strobes: a block holds whole bytes, or part of one."""
+    """Block RAMs of a memory with byte strobes: a block holds whole bytes, or part of one. None if
+    its size is 0."""
     lanes = width // 8
     depth = 8 * size // width
     columns = {
@@ -232,8 +237,7 @@ def load_models() -> dict[str, Model]:
 
 def _independent(family: str, points: Sequence[Mapping[str, Any]]) -> int:
     """How many coefficients the syntheses decide."""
-    configs = [Config.from_dict({**point["config"], "family": family}) for point in points]
-    rows = [_features(config, "lut") for config in configs]
+    rows = [_features(config, "lut") for config in _configs(family, points)]
     return int(np.linalg.matrix_rank(np.array(rows))) if rows else 0
 
 
@@ -267,8 +271,7 @@ def modelled(
             for value, feature in zip(model.coefficients[resource], features, strict=True)
         )
     used["lut"] += model.soft * max(0, config.rows * config.cols - multipliers)
-    if memory_bytes:
-        used["bram"] += _board_memory(family, config.axi_width, memory_bytes)
+    used["bram"] += _board_memory(family, config.axi_width, memory_bytes)
     return used
 
 

@@ -101,19 +101,22 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             work.clk.eq(ClockSignal()),
             work.rst.eq(ResetSignal() | supervisor.unit_reset),
+            self.irq.eq(registers.irq),
         ]
+        weight = WeightScratchpad(
+            cols=config.cols, depth=config.weight_depth, single_port=config.weight_single_port
+        )
         build = self._serial if config.is_serial else self._decoupled
-        build(m, registers, supervisor)
+        build(m, registers, supervisor, weight)
         return m
 
-    def _serial(self, m: Module, registers: Any, supervisor: Any) -> None:
+    def _serial(
+        self, m: Module, registers: Any, supervisor: Any, weight: WeightScratchpad
+    ) -> None:
         """One instruction at a time."""
         config = self.config
         core = SerialCore(config)
         activation = ActivationMemory(rows=config.rows, depth=config.activation_depth)
-        weight = WeightScratchpad(
-            cols=config.cols, depth=config.weight_depth, single_port=config.weight_single_port
-        )
         accumulator = AccumulatorMemory(
             cols=config.cols,
             width=config.accumulator_width,
@@ -127,8 +130,7 @@ class Accelerator(wiring.Component):
             "weight_scratchpad": weight,
             "accumulator": accumulator,
         }
-        for name, part in parts.items():
-            m.submodules[name] = DomainRenamer("work")(Once(part))
+        _add_work(m, parts)
         for port, memory in (
             (core.activation_write, activation.write),
             (core.weight_write, weight.write),
@@ -160,12 +162,8 @@ class Accelerator(wiring.Component):
             supervisor.finished.eq(core.rest),
             supervisor.idle.eq(core.idle),
             supervisor.quiet.eq(1),
-            self.irq.eq(registers.irq),
         ]
         self._connect_ports(m, registers, core.read, core.write)
-        if not config.performance_counters:
-            m.d.comb += registers.counter_valid.eq(1)
-            return
         in_matmul = core.units[Unit.MATMUL.value]
         events: dict[str, Any] = {"INSTRUCTIONS": core.legal}
         for unit in Unit:
@@ -184,7 +182,9 @@ class Accelerator(wiring.Component):
         }
         self._count(m, registers, supervisor, events)
 
-    def _decoupled(self, m: Module, registers: Any, supervisor: Any) -> None:
+    def _decoupled(
+        self, m: Module, registers: Any, supervisor: Any, weight: WeightScratchpad
+    ) -> None:
         """Units that run at the same time."""
         config = self.config
         widths = {"address_width": config.axi_address_width, "data_width": config.axi_width}
@@ -199,9 +199,6 @@ class Accelerator(wiring.Component):
         )
         activation = ActivationScratchpad(
             rows=config.rows, depth=config.activation_depth, lanes=config.lanes
-        )
-        weight = WeightScratchpad(
-            cols=config.cols, depth=config.weight_depth, single_port=config.weight_single_port
         )
         accumulator = Accumulator(
             cols=config.cols,
@@ -228,8 +225,7 @@ class Accelerator(wiring.Component):
         if config.lanes:
             parts |= _vector(m, config, load, activation, accumulator)
             units[Unit.VECTOR] = parts["vector"]
-        for name, part in parts.items():
-            m.submodules[name] = DomainRenamer("work")(Once(part))
+        _add_work(m, parts)
 
         connect(m, sequencer.axi, arbiter.fetch)
         connect(m, load.axi, arbiter.load)
@@ -247,16 +243,12 @@ class Accelerator(wiring.Component):
             load.segment_write.eq(registers.segment_write),
             store.segment_write.eq(registers.segment_write),
             matmul.waiting_semaphore.eq(sequencer.waiting[Unit.MATMUL.value]),
-            self.irq.eq(registers.irq),
         ]
         _control(m, registers, supervisor)
         for unit, component in units.items():
             _attach(m, getattr(sequencer, unit.name.lower()), component)
         _supervise(m, registers, supervisor, sequencer, arbiter)
         self._connect_ports(m, registers, arbiter.axi, store.axi)
-        if not config.performance_counters:
-            m.d.comb += registers.counter_valid.eq(1)
-            return
         events: dict[str, Any] = {"INSTRUCTIONS": sequencer.dispatched}
         for unit in Unit:
             if unit in units:
@@ -286,7 +278,11 @@ class Accelerator(wiring.Component):
     def _count(
         self, m: Module, registers: Any, supervisor: Any, events: dict[str, Any]
     ) -> None:
-        """The performance counters; those of the bus and of cycles count the same everywhere."""
+        """The performance counters, if there are any; those of the bus and of cycles count the
+        same everywhere."""
+        if not self.config.performance_counters:
+            m.d.comb += registers.counter_valid.eq(1)
+            return
         m.submodules.counters = counters = Once(Counters(count=len(COUNTERS)))
         events = events | {
             "CYCLES": Const(1, 1),
@@ -302,6 +298,12 @@ class Accelerator(wiring.Component):
             registers.counter_valid.eq(counters.valid),
             registers.counter_value.eq(counters.value),
         ]
+
+
+def _add_work(m: Module, parts: dict[str, Any]) -> None:
+    """Parts that a soft reset resets."""
+    for name, part in parts.items():
+        m.submodules[name] = DomainRenamer("work")(Once(part))
 
 
 def _vector(

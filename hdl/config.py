@@ -245,10 +245,7 @@ class Config:
                     f"not {self.vector_lanes!r}"
                 )
         _power_of_two("parameter_depth", self.parameter_depth, 16, 4096)
-        if self.requantize not in ("tflite", "onnx"):
-            raise ConfigurationError(
-                f"requantize must be 'tflite' or 'onnx', not {self.requantize!r}"
-            )
+        _one_of("requantize", self.requantize, ("tflite", "onnx"))
         _integer("performance_counters", self.performance_counters, 0, 1)
         if self.family not in FAMILIES:
             raise ConfigurationError(

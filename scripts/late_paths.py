@@ -41,9 +41,10 @@ class End(NamedTuple):
 
 
 class Netlist:
-    """Arrival times of all bits of a flat netlist from Yosys."""
+    """Arrival times of all bits of a flat netlist from Yosys; ends are in what has ``prefix``."""
 
-    def __init__(self, module: dict[str, Any]) -> None:
+    def __init__(self, module: dict[str, Any], prefix: str) -> None:
+        self.prefix = prefix
         self.cells: dict[str, Any] = module["cells"]
         self.names: dict[int, str] = {}
         for name, net in module["netnames"].items():
@@ -121,7 +122,7 @@ class Netlist:
         found = []
         for name, cell in self.cells.items():
             stores = cell["type"] in SOURCES or cell["type"] == "TRELLIS_DPR16X4"
-            if not stores or not name.startswith(INSTANCE):
+            if not stores or not name.startswith(self.prefix):
                 continue
             arrivals = [
                 End(self.arrival(bit) + self._to_register(port, bit), bit, port, name)
@@ -158,13 +159,14 @@ def group(name: str) -> str:
 def main() -> None:
     """Print the groups, the latest first."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("netlist", type=Path, help="netlist.json of `weft synth -o`")
+    parser.add_argument("netlist", type=Path, help="netlist.json of `weft synth -o`, or any flat one")
     parser.add_argument("--limit", type=float, default=10.0, help="nanoseconds (default: 10)")
     parser.add_argument("--groups", type=int, default=40, help="how many to show (default: 40)")
     parser.add_argument("--path", action="store_true", help="with the signals of the latest path")
     options = parser.parse_args()
     modules = json.loads(options.netlist.read_text(encoding="utf-8"))["modules"]
-    netlist = Netlist(modules[HARNESS])
+    top = next(name for name, module in modules.items() if "top" in module["attributes"])
+    netlist = Netlist(modules[top], INSTANCE if top == HARNESS else "")
     ends = netlist.ends(options.limit)
     groups: dict[tuple[str, str], list[End]] = {}
     for end in ends:

@@ -59,9 +59,9 @@ def divide_wide_nets(netlist: dict[str, Any], most: int = MOST_SINKS) -> int:
             ):
                 continue
             driver = cells[name]
+            output = _OUTPUTS[driver["type"]]
             for number, start in enumerate(range(most, len(users), most)):
                 copy = f"{name}_copy_{number}"
-                output = _OUTPUTS[driver["type"]]
                 cells[copy] = {
                     **driver, "connections": {**driver["connections"], output: [free]}
                 }

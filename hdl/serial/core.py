@@ -45,7 +45,11 @@ MOVER_PORTS = (
     "activation_write", "weight_write", "accumulator_write", "activation_read", "activation_data",
     "accumulator_read", "accumulator_data", "read", "write",
 )
-STREAMER_PORTS = ("update",)
+ENGINE_PORTS = (
+    "launch", "halt", "resetting", "rest", "booted", "failed", "stuck", "address", "granted",
+    "uses", "poke",
+)
+"""Those of the engine that the core has under the same name."""
 
 
 class SerialCore(wiring.Component):
@@ -93,23 +97,15 @@ class SerialCore(wiring.Component):
         self.engine = Once(Engine(config))
         self.mover = Once(ByteMover(config))
         self.streamer = Once(VectorStreamer(config))
-        mover, streamer = self.mover.signature.members, self.streamer.signature.members
+        engine, mover, streamer = (
+            part.signature.members for part in (self.engine, self.mover, self.streamer)
+        )
         super().__init__(
             {
-                "launch": In(1),
-                "halt": In(1),
-                "resetting": In(1),
-                "rest": Out(1),
-                "booted": Out(1),
-                "failed": Out(1),
+                **{name: engine[name] for name in ENGINE_PORTS},
                 "idle": Out(1),
                 "progress": Out(1),
-                "stuck": Out(1),
-                "address": Out(8),
-                "granted": In(1),
-                "uses": Out(1),
                 "register_value": In(32),
-                "poke": Out(2),
                 "poke_data": Out(16),
                 "units": Out(4),
                 "legal": Out(1),
@@ -141,10 +137,12 @@ class SerialCore(wiring.Component):
             m.d.comb += streamer.command[name].eq(engine.outputs[output])
         with m.If(engine.outputs[Output.UNIT]):
             m.d.sync += self.units.eq(engine.data)
+        for name in ENGINE_PORTS:
+            inner, outer = getattr(engine, name), getattr(self, name)
+            member = engine.signature.members[name]
+            m.d.comb += inner.eq(outer) if member.flow is In else outer.eq(inner)
         m.d.comb += [
-            engine.launch.eq(self.launch),
-            engine.resetting.eq(self.resetting),
-            *(part.halt.eq(self.halt) for part in (engine, mover, streamer)),
+            *(part.halt.eq(self.halt) for part in (mover, streamer)),
             mover.wants.eq(engine.wants),
             mover.value.eq(engine.data),
             streamer.value.eq(engine.data),
@@ -155,16 +153,8 @@ class SerialCore(wiring.Component):
             engine.moving.eq(mover.busy | streamer.streaming),
             engine.draining.eq(streamer.draining),
             engine.fault.eq(mover.failed | streamer.fault),
-            engine.granted.eq(self.granted),
             engine.value.eq(self.register_value),
-            self.address.eq(engine.address),
-            self.uses.eq(engine.uses),
-            self.poke.eq(engine.poke),
             self.poke_data.eq(engine.data),
-            self.rest.eq(engine.rest),
-            self.booted.eq(engine.booted),
-            self.failed.eq(engine.failed),
-            self.stuck.eq(engine.stuck),
             self.idle.eq(engine.rest & mover.idle & ~streamer.streaming & ~streamer.draining),
             self.progress.eq(
                 engine.progress

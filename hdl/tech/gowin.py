@@ -40,17 +40,12 @@ class GowinMultiplier(Multiplier):
     def elaborate(self, platform: Any) -> Module:
         """Build the block and the registers before it."""
         m = Module()
-        activation = Signal(signed(self.activation_width), reset_less=True)
-        weight = Signal(signed(self.weight_width), reset_less=True)
+        activation, weight = self._operands(m)
         operand_a, operand_b = Signal(signed(OPERAND_WIDTH)), Signal(signed(OPERAND_WIDTH))
         output = Signal(2 * OPERAND_WIDTH)
-        m.d.sync += activation.eq(self.activation_i)
-        with m.If(self.load_i):
-            m.d.sync += weight.eq(self.weight_i)
         m.d.comb += [
             operand_a.eq(activation),
             operand_b.eq(weight),
-            self.activation_o.eq(activation),
             self.product_o.eq(output),
         ]
         registers = {"AREG": 1, "BREG": 1, "PIPE_REG": 1, "OUT_REG": 1}

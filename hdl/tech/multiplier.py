@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from amaranth.hdl import signed
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -94,6 +94,17 @@ class Multiplier(wiring.Component):
                 raise ValueError(
                     f"{name} must be at most {cls.widest} for {cls.__name__}, not {width!r}"
                 )
+
+    def _operands(self, m: Module) -> tuple[Signal, Signal]:
+        """The registers of the activation, for ``activation_o`` too, and of the weight, outside of
+        any block."""
+        activation = Signal(signed(self.activation_width), reset_less=True)
+        weight = Signal(signed(self.weight_width), reset_less=True)
+        m.d.sync += activation.eq(self.activation_i)
+        with m.If(self.load_i):
+            m.d.sync += weight.eq(self.weight_i)
+        m.d.comb += self.activation_o.eq(activation)
+        return activation, weight
 
     @property
     def module_name(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
 from .multiplier import Multiplier
 
@@ -49,12 +49,7 @@ class SoftMultiplier(Multiplier):
     def elaborate(self, platform: Any) -> Module:
         """Build the operand registers and the tree."""
         m = Module()
-        activation = Signal(signed(self.activation_width), reset_less=True)
-        weight = Signal(signed(self.weight_width), reset_less=True)
-        m.d.sync += activation.eq(self.activation_i)
-        with m.If(self.load_i):
-            m.d.sync += weight.eq(self.weight_i)
-        m.d.comb += self.activation_o.eq(activation)
+        activation, weight = self._operands(m)
 
         # The activation times each group of adjacent bits of the weight, 2 bits, then 4, then 8.
         terms = []

@@ -38,14 +38,11 @@ class Xilinx7Multiplier(Multiplier):
     def elaborate(self, platform: Any) -> Module:
         """Build three registers around the multiplication."""
         m = Module()
-        activation = Signal(signed(self.activation_width), reset_less=True)
-        weight = Signal(signed(self.weight_width), reset_less=True)
+        activation, weight = self._operands(m)
         product = Signal(
             signed(self.activation_width + self.weight_width), reset_less=True,
             attrs={"use_dsp": "yes"},
         )
-        m.d.sync += [activation.eq(self.activation_i), product.eq(activation * weight)]
-        with m.If(self.load_i):
-            m.d.sync += weight.eq(self.weight_i)
-        m.d.comb += [self.activation_o.eq(activation), self.product_o.eq(product)]
+        m.d.sync += product.eq(activation * weight)
+        m.d.comb += self.product_o.eq(product)
         return m
