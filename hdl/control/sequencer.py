@@ -65,13 +65,13 @@ class Sequencer(wiring.Component):
     errors : Out(ArrayLayout(ERROR_LAYOUT, 7))
         Of all units, fetch, dispatch and semaphores, one for each of `REPORTERS`.
     finished : Out(1)
-        Every instruction of the program is with its unit.
+        In the cycle before, every instruction of the program was with its unit.
     idle : Out(1)
-        Fetch and units are idle.
+        In the cycle before, fetch and units were idle.
     quiet : Out(1)
         No semaphore signal is on its way.
     progress : Out(1)
-        Something moved in the cycle before.
+        Something moved two cycles before.
     oldest : Out(24)
         Of the instructions in gates and units, the least index: of each unit that in its gate,
         else the last one it took if it is not idle. A few cycles after the last of them moved.
@@ -190,14 +190,16 @@ class Sequencer(wiring.Component):
             idle.append(port.idle)
             moved.append(port.progress)
 
-        m.d.comb += [
-            oldest.i[len(units)].index.eq(fetch.o.payload.index),
-            self.finished.eq(fetch.done & queues.empty & ~Cat(occupied).any()),
+        m.d.comb += oldest.i[len(units)].index.eq(fetch.o.payload.index)
+        m.d.sync += [
+            self.finished.eq(fetch.done & queues.empty & ~Cat(occupied).any() & ~self.start),
             self.idle.eq(Cat(idle).all()),
         ]
-        moving = Signal()
-        m.d.comb += moving.eq(
-            Cat(moved, fetch.progress, dispatched, queues.filling, semaphores.grant).any()
-        )
-        m.d.sync += self.progress.eq(moving)
+        moving = Signal(len(moved) + 4)
+        m.d.sync += [
+            moving.eq(
+                Cat(moved, fetch.progress, dispatched, queues.filling.any(), semaphores.grant.any())
+            ),
+            self.progress.eq(moving.any()),
+        ]
         return m
