@@ -117,7 +117,8 @@ class Semaphores(wiring.Component):
             ]
             m.d.sync += [
                 count.eq(following),
-                one.eq(following != 0),
+                # As `following` would say, which is never negative.
+                one.eq(Cat(added, count[1:]).any() | (count[0] & ~taken[number])),
                 overflow[number].eq(following[len(count) :].any()),
             ]
             with m.If(clearing):

@@ -51,7 +51,7 @@ class Sequencer(wiring.Component):
     axi : Out(AXI4ReadSignature)
         Instruction fetch.
     start : In(1)
-        Begin the program; semaphores are cleared.
+        Begin the program; semaphores are cleared in the cycle after.
     program_address : In(64)
         See `Fetch`.
     program_length : In(24)
@@ -144,13 +144,15 @@ class Sequencer(wiring.Component):
         connect(m, fetch.o, dispatch.i)
         connect(m, dispatch.o, queues.i)
         dispatched = dispatch.commit.any()
+        begin = Signal()
+        m.d.sync += begin.eq(self.start)
         m.d.comb += [
-            fetch.start.eq(self.start),
+            fetch.start.eq(begin),
             fetch.program_address.eq(self.program_address),
             fetch.length.eq(self.program_length),
             fetch.room.eq(queues.room),
             queues.commit.eq(dispatch.commit),
-            semaphores.clear.eq(self.start),
+            semaphores.clear.eq(begin),
             *(part.halt.eq(self.halt) for part in (fetch, dispatch, semaphores)),
             self.errors[ErrorSource.FETCH.value].eq(fetch.error),
             self.errors[ErrorSource.DISPATCH.value].eq(dispatch.error),
@@ -192,7 +194,9 @@ class Sequencer(wiring.Component):
 
         m.d.comb += oldest.i[len(units)].index.eq(fetch.o.payload.index)
         m.d.sync += [
-            self.finished.eq(fetch.done & queues.empty & ~Cat(occupied).any() & ~self.start),
+            self.finished.eq(
+                fetch.done & queues.empty & ~Cat(occupied, self.start, begin).any()
+            ),
             self.idle.eq(Cat(idle).all()),
         ]
         moving = Signal(len(moved) + 4)
