@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from weft.boards.flow.harness import HARNESS, INSTANCE
 
-SOURCES = {"TRELLIS_FF": 0.52, "DP16KD": 5.7, "MULT18X18D": 0.9}
+SOURCES = {"TRELLIS_FF": 0.52, "DP16KD": 5.7, "MULT18X18D": 0.9, "EHXPLLL": 0.0}
 """Clock to output of what starts a path, in nanoseconds."""
 
 GATES = {"LUT4": 0.24, "PFUMX": 0.2, "L6MUX21": 0.2, "TRELLIS_DPR16X4": 0.24, "CCU2C": 0.45}
