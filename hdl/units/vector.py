@@ -103,8 +103,8 @@ class VectorUnit(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from the request of a window's last word to the cycle in which its chunk has been
-        written: the writer's queue takes two, the memory's register the last."""
-        return VectorReader.latency + self._lane().latency + 3
+        written: the writer's queue and register take three, the memory's register the last."""
+        return VectorReader.latency + self._lane().latency + 4
 
     @property
     def module_name(self) -> str:

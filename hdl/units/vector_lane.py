@@ -116,7 +116,7 @@ class VectorLane(wiring.Component):
         m.submodules.requantizer = requantizer = Once(requantizer)
         reduced = Signal(signed(32), reset_less=True)
         adds = self.sum & ~self.first
-        takes = self.first | self.sum | (self.element > reduced)
+        takes = self.first | self.sum | (reduced < self.element)
         with m.If(self.reduce & takes):
             total = (self.element + reduced)[:32].as_signed()
             m.d.sync += reduced.eq(Mux(adds, total, self.element))
@@ -134,7 +134,7 @@ class VectorLane(wiring.Component):
         fits = self.int32 | (moved[8:] == sign.replicate(25))
         limited = Mux(fits, moved[:9], Cat((~sign).replicate(8), sign))
         larger = Signal()
-        m.d.comb += larger.eq(moved[:32].as_signed() > self.old)
+        m.d.comb += larger.eq(self.old < moved[:32].as_signed())
         value, old = Signal(32, reset_less=True), Signal(32, reset_less=True)
         m.d.sync += [value.eq(Cat(limited, moved[9:32])), old.eq(self.old)]
         with m.If(self.int32 & self.maximum & ~larger):
@@ -149,7 +149,7 @@ class VectorLane(wiring.Component):
         nine = combined[:9].as_signed()
         m.d.sync += finished.eq(combined)
         with m.If(~self.keep):
-            with m.If(nine > self.clamp_high):
+            with m.If(self.clamp_high < nine):
                 m.d.sync += finished[:8].eq(self.clamp_high)
             with m.Elif(nine < self.clamp_low):
                 m.d.sync += finished[:8].eq(self.clamp_low)
