@@ -10,6 +10,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..tech.technology import TECHNOLOGIES
+
 __all__ = ["AddressGenerator", "LoopCounter"]
 
 
@@ -83,7 +85,9 @@ class LoopCounter(wiring.Component):
             end = Signal(name=f"{name}_end")  # What `at_last` becomes with a load or a step.
             more = Signal(width, name=f"{name}_more")
             new_count = self.counts[name]
+            small = Signal(name=f"{name}_small")  # At most two iterations.
             m.d.comb += [
+                small.eq(~new_count[1:].any()),
                 more.eq(following + 1),
                 end.eq(Mux(advance, ending, Mux(outside, single, at_last))),
                 self.done[name].eq(done),
@@ -93,12 +97,12 @@ class LoopCounter(wiring.Component):
             # Counting up to the count rather than down from it takes no multiplexer: flip-flops
             # have a reset.
             with m.If(self.load):
-                m.d.comb += end.eq(~new_count.any())
+                m.d.comb += end.eq(small & ~new_count[0])
                 m.d.sync += [
                     count.eq(new_count),
-                    single.eq(~new_count.any()),
-                    double.eq(new_count == 1),
-                    ending.eq(new_count == 1),
+                    single.eq(small & ~new_count[0]),
+                    double.eq(small & new_count[0]),
+                    ending.eq(small & new_count[0]),
                 ]
             with m.Elif(self.step & advance):
                 m.d.sync += ending.eq(more == count)
@@ -138,6 +142,8 @@ class AddressGenerator(wiring.Component):
         Levels whose stride is not kept but taken from ``strides`` in every step.
     width : int
         Bits of the address. Arithmetic is modulo ``2**width``.
+    family : str
+        A key of :data:`weft.hdl.tech.technology.TECHNOLOGIES`, whose adder is used.
 
     Members
     -------
@@ -155,11 +161,17 @@ class AddressGenerator(wiring.Component):
     """
 
     def __init__(
-        self, levels: Mapping[str, Any], *, width: int, varying: Collection[str] = ()
+        self,
+        levels: Mapping[str, Any],
+        *,
+        width: int,
+        varying: Collection[str] = (),
+        family: str = "generic",
     ) -> None:
         self.levels = tuple((name, Shape.cast(shape)) for name, shape in levels.items())
         self.width = width
         self.varying = tuple(varying)
+        self.technology = TECHNOLOGIES[family]
         flags = data.StructLayout({name: unsigned(1) for name, _ in self.levels})
         super().__init__(
             {
@@ -184,23 +196,29 @@ class AddressGenerator(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Describe the hardware."""
         m = Module()
-        start: Any = self.base & self.load.replicate(self.width)
-        stride: Any = Const(0, 1)
+        width = self.width
+        start: Any = Const(0, width)
+        stride: Any = Const(0, width)
         outside: Any = Const(0, 1)
-        new = Signal(self.width)
+        new = Signal(width)
         for name, shape in self.levels:
             advance = self.advance[name]
-            kept = Signal(self.width, name=f"{name}_start")
-            start = start | (kept & advance.replicate(self.width))
+            kept = Signal(width, name=f"{name}_start")
+            start = start | (kept & advance.replicate(width))
             if shape.width:
                 added: Any = self.strides[name]
                 if name not in self.varying:
                     added = Signal(shape, name=f"{name}_stride")
                     with m.If(self.load):
                         m.d.sync += added.eq(self.strides[name])
-                stride = stride | Mux(advance, added, 0)
+                extended = Signal(Shape(width, shape.signed), name=f"{name}_extended")
+                m.d.comb += extended.eq(added)
+                stride = stride | (extended.as_unsigned() & advance.replicate(width))
             outside = outside | advance
             with m.If(self.load | (self.step & outside)):
                 m.d.sync += kept.eq(new)
-        m.d.comb += [new.eq(start + stride), self.address.eq(kept)]
+        total = self.technology.add_or_load(
+            m, "new", start, stride, self.load, self.base, width
+        )
+        m.d.comb += [new.eq(total), self.address.eq(kept)]
         return m

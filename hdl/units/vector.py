@@ -181,7 +181,10 @@ class VectorUnit(wiring.Component):
         return m
 
     def _lane(self) -> VectorLane:
-        return VectorLane(self.config.requantize, multiply=self.config.multiplying_lanes)
+        config = self.config
+        return VectorLane(
+            config.requantize, multiply=config.multiplying_lanes, family=config.family
+        )
 
     def _lanes(self, m: Module, reader: Any, writer: Any) -> None:
         """The pipeline between reader and writer, and the controls that travel beside it."""

@@ -22,7 +22,8 @@ __all__ = [
 ]
 
 CHUNKS_IN_FLIGHT = 32
-"""Chunks between the last read and the write; covers the way from one to the other."""
+"""Places of the writer's queue, two fewer than chunks may be between the last read and the write;
+covers the way from one to the other."""
 
 CHUNKS_AHEAD = 2 * CHUNKS_IN_FLIGHT
 """Bound of the chunks between the sequencer and the write: those in flight, and those of requests

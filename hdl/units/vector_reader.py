@@ -144,7 +144,8 @@ class VectorReader(wiring.Component):
         activation, accumulator = self.activation_read, self.accumulator_read
 
         # Chunks on their way, but for one issued in the cycle before; whether there has been none
-        # for a cycle; and whether there is a place for one. That is known three chunks late.
+        # for a cycle; and whether there is room, which is known three chunks late: the writer has
+        # two registers behind its queue.
         in_flight, issued = Signal(range(2 * CHUNKS_IN_FLIGHT)), Signal()
         drained, room = Signal(), Signal()
         # An instruction that has waited for older ones once need not wait for its own chunks.
@@ -154,7 +155,7 @@ class VectorReader(wiring.Component):
             issued.eq(issues),
             in_flight.eq(in_flight + issued - self.written),
             drained.eq((in_flight == 0) & ~issued & ~issues),
-            room.eq(in_flight < CHUNKS_IN_FLIGHT - 2),
+            room.eq(in_flight < CHUNKS_IN_FLIGHT),
         ]
 
         def being_written(memory: str, address: Any) -> Any:

@@ -267,6 +267,7 @@ class VectorSequencer(wiring.Component):
                 },
                 width=FULL_WIDTH,
                 varying=("chunks",),
+                family=self.config.family,
             )
         )
         m.submodules[side] = generator
@@ -307,7 +308,10 @@ class VectorSequencer(wiring.Component):
         """Address of the chunk's parameters: from the start again at each point."""
         m.submodules.parameter = generator = Once(
             AddressGenerator(
-                {"point": unsigned(0), "chunks": unsigned(1)}, width=13, varying=("chunks",)
+                {"point": unsigned(0), "chunks": unsigned(1)},
+                width=13,
+                varying=("chunks",),
+                family=self.config.family,
             )
         )
         m.d.comb += [
