@@ -9,7 +9,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value
 
-__all__ = ["Slot", "add", "add_chosen", "carry_chain", "carry_in"]
+__all__ = ["Slot", "add", "add_chosen", "add_or_load", "carry_chain", "carry_in"]
 
 PINS = "ABCD"
 
@@ -114,3 +114,32 @@ def add_chosen(
         for bit in range(width)
     ]
     return Cat(*carry_chain(m, name, [carry_in(0), *slots])[1:])
+
+
+def add_or_load(
+    m: Module,
+    name: str,
+    left: Value,
+    right: Value,
+    load: Value,
+    value: Value,
+    width: int,
+) -> Value:
+    """``left + right`` in ``width`` bits; with ``load``, while both are zero, ``value``: the
+    multiplexer is in the adder's tables.
+
+    With ``load`` no slot has a carry to make or to pass on, so the entry at ``C`` and ``D`` zero may
+    leave ``value`` out.
+
+    Cost: ``width / 2`` CCU2C rounded up; for an even width also one LUT.
+    """
+    slots = [
+        Slot(
+            lambda a, b, c, d: (a | (b & c)) ^ d, (left[bit], value[bit], load, right[bit])
+        )
+        for bit in range(width)
+    ]
+    if width % 2:
+        return Cat(*carry_chain(m, name, [carry_in(0), *slots])[1:])
+    lowest = (left[0] | (value[0] & load)) ^ right[0]
+    return Cat(lowest, *carry_chain(m, name, [_generate(left[0], right[0]), *slots[1:]])[1:])

@@ -35,6 +35,13 @@ def _add_chosen(
     return (base + Mux(select, choices[1], choices[0]))[:width]
 
 
+def _add_or_load(
+    m: Module, name: str, left: Value, right: Value, load: Value, value: Value, width: int
+) -> Value:
+    """``left + right`` or ``value`` in ``width`` bits, as the synthesizer maps it."""
+    return ((left | Mux(load, value, 0)) + right)[:width]
+
+
 @dataclass(frozen=True)
 class Technology:
     """What one family's processing elements are made of.
@@ -50,18 +57,27 @@ class Technology:
     add_chosen : callable
         ``add_chosen(m, name, base, select, choices, width)`` returns the sum of ``base`` and one of
         two values, all of ``width`` bits.
+    add_or_load : callable
+        ``add_or_load(m, name, left, right, load, value, width)`` returns the sum of ``left`` and
+        ``right``; or ``value`` with ``load``, which comes while both others are zero; all of
+        ``width`` bits.
     """
 
     hard: type[Multiplier]
     soft: type[Multiplier] = SoftMultiplier
     add: Callable[[Module, str, Value, Value, int], Value] = _add
     add_chosen: Callable[[Module, str, Value, Value, tuple[Value, Value], int], Value] = _add_chosen
+    add_or_load: Callable[[Module, str, Value, Value, Value, Value, int], Value] = _add_or_load
 
 
 TECHNOLOGIES: dict[str, Technology] = {
     "generic": Technology(GenericMultiplier),
     "ecp5": Technology(
-        ECP5Multiplier, ECP5SoftMultiplier, ecp5_carry.add, ecp5_carry.add_chosen
+        ECP5Multiplier,
+        ECP5SoftMultiplier,
+        ecp5_carry.add,
+        ecp5_carry.add_chosen,
+        ecp5_carry.add_or_load,
     ),
     "ice40": Technology(ICE40Multiplier),
     "gowin": Technology(GowinMultiplier),

@@ -103,8 +103,8 @@ class VectorUnit(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from the request of a window's last word to the cycle in which its chunk has been
-        written: the writer's queue takes two, the memory's register the last."""
-        return VectorReader.latency + self._lane().latency + 3
+        written: the writer's queue and register take three, the memory's register the last."""
+        return VectorReader.latency + self._lane().latency + 4
 
     @property
     def module_name(self) -> str:
@@ -181,7 +181,10 @@ class VectorUnit(wiring.Component):
         return m
 
     def _lane(self) -> VectorLane:
-        return VectorLane(self.config.requantize, multiply=self.config.multiplying_lanes)
+        config = self.config
+        return VectorLane(
+            config.requantize, multiply=config.multiplying_lanes, family=config.family
+        )
 
     def _lanes(self, m: Module, reader: Any, writer: Any) -> None:
         """The pipeline between reader and writer, and the controls that travel beside it."""
