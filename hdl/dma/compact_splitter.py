@@ -20,7 +20,8 @@ class CompactSplitter(wiring.Component):
     """Splits each request into the bursts that `BurstSplitter` makes, with less.
 
     Bursts are a function of the request and of a count of those taken, without a register for
-    either: a request is taken with its last burst. Latency 0 cycles, one burst a cycle.
+    either: a request is taken with its last burst. Latency 1 cycle, in which is seen whether the
+    burst is the last one: a burst in two cycles.
 
     Parameters
     ----------
@@ -56,7 +57,8 @@ class CompactSplitter(wiring.Component):
         end = Signal(LAST_BYTE_WIDTH + 1)
         taken = Signal(LAST_BYTE_WIDTH + 1 - block)
         first = Signal()
-        final = Signal()
+        final = Signal()  # Of the burst, in the cycle after the first.
+        seen = Signal()
         beat: Value = Const(0, 0)
         if block > lane:
             beat = Signal(block - lane)
@@ -67,12 +69,11 @@ class CompactSplitter(wiring.Component):
             ]
         m.d.comb += [
             end.eq(address[:block] + last_byte),
-            self.o.valid.eq(self.i.valid & ~self.flush),
-            self.i.ready.eq(self.o.ready & final),
+            self.o.valid.eq(seen & ~self.flush),
+            self.i.ready.eq(self.o.ready & seen & final),
             self.idle.eq(~self.i.valid),
             burst.address.eq(Cat(Const(0, lane), beat, (address[block:] + taken))),
             first.eq(taken == 0),
-            final.eq(taken == end[block:]),
             burst.first.eq(first),
             burst.last.eq(final),
             burst.shift.eq(address[:lane]),
@@ -81,6 +82,9 @@ class CompactSplitter(wiring.Component):
             # The carry into the bits above the lanes.
             burst.extra.eq((end ^ address[:block] ^ last_byte)[lane]),
         ]
+        m.d.sync += [final.eq(taken == end[block:]), seen.eq(self.i.valid & ~seen)]
+        with m.If(seen & ~self.o.ready):
+            m.d.sync += seen.eq(1)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += taken.eq(Mux(final, 0, taken + 1))
         return m

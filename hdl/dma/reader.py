@@ -78,9 +78,6 @@ class Reader(wiring.Component):
         and the rest of a request cut short never does.
     idle : Out(1)
         No request in hand and no burst outstanding; chunks may still wait in ``data``.
-    waits : Out(1)
-        Of a compact one, whose requests must stand until they are taken: a burst is on the port,
-        and its request must not be withdrawn.
     """
 
     def __init__(
@@ -111,7 +108,6 @@ class Reader(wiring.Component):
                 "error": Out(burst_error_layout(address_width)),
                 "halt": In(1),
                 "idle": Out(1),
-                "waits": Out(1),
             }
         )
 
@@ -155,12 +151,11 @@ class Reader(wiring.Component):
         connect(m, wiring.flipped(self.request), splitter.i)
 
         in_flight = Signal(range(self.outstanding + 1))
-        issue, waits = issue_bursts(
+        issue = issue_bursts(
             m, splitter, self.axi, "ar",
             room=(in_flight != self.outstanding) & bursts.i.ready,
             halt=self.halt, compact=self.compact,
         )
-        m.d.comb += self.waits.eq(waits)
         m.d.sync += in_flight.eq(in_flight + issue - aligner.burst_done)
         m.d.comb += [
             bursts.i.valid.eq(issue),

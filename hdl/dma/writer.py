@@ -69,9 +69,6 @@ class Writer(wiring.Component):
         Take no request and issue no burst; bursts that were issued are completed.
     idle : Out(1)
         No request in hand and no burst outstanding.
-    waits : Out(1)
-        Of a compact one, whose requests must stand until they are taken: a burst is on the port,
-        and its request must not be withdrawn.
     """
 
     def __init__(
@@ -99,7 +96,6 @@ class Writer(wiring.Component):
                 "error": Out(burst_error_layout(address_width)),
                 "halt": In(1),
                 "idle": Out(1),
-                "waits": Out(1),
             }
         )
 
@@ -135,12 +131,11 @@ class Writer(wiring.Component):
         in_flight = Signal(range(self.outstanding + 1))
         answer = Signal()
         burst = splitter.o.payload
-        issue, waits = issue_bursts(
+        issue = issue_bursts(
             m, splitter, self.axi, "aw",
             room=(in_flight != self.outstanding) & bursts.i.ready & pending.i.ready,
             halt=self.halt, compact=self.compact,
         )
-        m.d.comb += self.waits.eq(waits)
         m.d.sync += in_flight.eq(in_flight + issue - answer)
         for name in entry.members:
             m.d.comb += bursts.i.payload[name].eq(burst[name])

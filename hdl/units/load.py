@@ -20,6 +20,7 @@ from ..isa import ErrorCode, Memory, Opcode
 from ..memory.ports import chunk_layout, int8_vector, int32_vector
 from ..memory.table_memory import TABLE_DEPTH
 from ..once import Once
+from .compact_row_sequencer import CompactRowSequencer
 from .row_sequencer import RowSequencer
 from .segment_table import SEGMENT_WRITE_LAYOUT
 from .transfer import (
@@ -133,10 +134,10 @@ class LoadUnit(wiring.Component):
             )
         )
         compact, registered = config.compact_transfers, config.registered_handshakes
+        make_sequencer = CompactRowSequencer if compact else RowSequencer
         m.submodules.sequencer = sequencer = Once(
-            RowSequencer(
-                address_width=address_width, memories=self.memories, family=config.family,
-                compact=compact, registered=registered,
+            make_sequencer(
+                address_width=address_width, memories=self.memories, family=config.family
             )
         )
         m.submodules.reader = reader = Once(
@@ -174,7 +175,7 @@ class LoadUnit(wiring.Component):
         m.d.comb += [
             stop.eq(self.halt | stopped),
             setup.stop.eq(stop),
-            sequencer.stop.eq(stop & ~reader.waits),
+            sequencer.stop.eq(stop),
             reader.halt.eq(stop),
             writer.stop.eq(stop),
         ]

@@ -19,6 +19,7 @@ from ..isa import INDEX_WIDTH, ErrorCode, Memory, Opcode
 from ..memory.bank import MemoryBank
 from ..memory.ports import ReadResponseSignature, int8_vector, int32_vector, request_layout
 from ..once import Once
+from .compact_row_sequencer import CompactRowSequencer
 from .row_sequencer import RowSequencer
 from .segment_table import SEGMENT_WRITE_LAYOUT
 from .transfer import (
@@ -118,10 +119,10 @@ class StoreUnit(wiring.Component):
             )
         )
         compact, registered = config.compact_transfers, config.registered_handshakes
+        make_sequencer = CompactRowSequencer if compact else RowSequencer
         m.submodules.sequencer = sequencer = Once(
-            RowSequencer(
-                address_width=address_width, memories=self.memories, family=config.family,
-                compact=compact, registered=registered,
+            make_sequencer(
+                address_width=address_width, memories=self.memories, family=config.family
             )
         )
         m.submodules.reader = reader = Once(
@@ -156,7 +157,7 @@ class StoreUnit(wiring.Component):
         m.d.comb += [
             stop.eq(self.halt | stopped),
             setup.stop.eq(stop),
-            sequencer.stop.eq(stop & ~writer.waits),
+            sequencer.stop.eq(stop),
             writer.halt.eq(stop),
         ]
         row = sequencer.o.payload
