@@ -115,7 +115,7 @@ class StoreUnit(wiring.Component):
         m.submodules.setup = setup = Once(
             TransferSetup(
                 opcode=Opcode.STORE, address_width=address_width, memories=self.memories,
-                multiply=config.multiplying_word_count, registered=config.registered_handshakes,
+                multiply=config.multiplying_word_count,
             )
         )
         compact, registered = config.compact_transfers, config.registered_handshakes
@@ -155,7 +155,7 @@ class StoreUnit(wiring.Component):
         stopped = Signal()
         stop = Signal()
         m.d.comb += [
-            stop.eq(self.halt | stopped),
+            stop.eq(stopped),
             setup.stop.eq(stop),
             sequencer.stop.eq(stop),
             writer.halt.eq(stop),
@@ -220,7 +220,7 @@ class StoreUnit(wiring.Component):
         code, address = report_fault(m, self.memories, sequencer.fault, held.memory, held.word)
         signal = Signal.like(self.signal)
         domain = m.d.sync if self.config.registered_handshakes else m.d.comb
-        m.d.comb += self.signal.eq(Mux(stop, 0, signal))
+        m.d.comb += self.signal.eq(Mux(self.halt | stop, 0, signal))
         domain += [
             signal.eq(Mux(finished, held.signal, 0)),
             self.signal_index.eq(held.index),
@@ -309,7 +309,7 @@ class StoreUnit(wiring.Component):
             refused.eq(active & row.error),
             rejected.eq(active & ~row.sync & bad_burst & (rows_done == 0)),
             counts.eq(writer.done & ~writer.error.valid & ~bad_burst),
-            self.signal.eq(Mux(stop, 0, signal)),
+            self.signal.eq(Mux(self.halt | stop, 0, signal)),
         ]
         # Of a row that fails, the instruction is the first that the word reader has not read.
         failed = reader.instruction.payload
