@@ -6,14 +6,25 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal
-from amaranth.hdl import Value
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Value, unsigned
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from .splitter import LAST_BYTE_WIDTH, PAGE_BYTES, burst_layout, request_layout
 
-__all__ = ["CompactSplitter"]
+__all__ = ["CompactSplitter", "compact_burst_layout"]
+
+
+def compact_burst_layout(
+    address_width: int, data_bytes: int, max_burst_beats: int
+) -> data.StructLayout:
+    """A burst as `CompactSplitter` gives it: that of `burst_layout`, and what its data side would
+    take time to see: it has a ``single`` beat; its request is ``aligned``, ``shift`` is 0; with it
+    ends a request that ``owes`` a chunk after its last beat."""
+    flags = dict.fromkeys(("single", "aligned", "owes"), unsigned(1))
+    whole = burst_layout(address_width, data_bytes, max_burst_beats)
+    return data.StructLayout({**whole.members, **flags})
 
 
 class CompactSplitter(wiring.Component):
@@ -30,7 +41,7 @@ class CompactSplitter(wiring.Component):
 
     Members
     -------
-    those of `BurstSplitter`, without tags
+    those of `BurstSplitter`, without tags; ``o`` is a stream of compact_burst_layout
     """
 
     def __init__(self, *, address_width: int, data_width: int, max_burst_beats: int) -> None:
@@ -38,7 +49,7 @@ class CompactSplitter(wiring.Component):
         self.data_bytes = data_width // 8
         self.max_burst_beats = max_burst_beats
         self.block_bytes = min(max_burst_beats * self.data_bytes, PAGE_BYTES)
-        burst = burst_layout(address_width, self.data_bytes, max_burst_beats)
+        burst = compact_burst_layout(address_width, self.data_bytes, max_burst_beats)
         super().__init__(
             {
                 "i": In(stream.Signature(request_layout(address_width))),
@@ -54,21 +65,24 @@ class CompactSplitter(wiring.Component):
         block = exact_log2(self.block_bytes)
         request, burst = self.i.payload, self.o.payload
         address, last_byte = request.address, request.last_byte
+        following_end = Signal(LAST_BYTE_WIDTH + 1)
         end = Signal(LAST_BYTE_WIDTH + 1)
         taken = Signal(LAST_BYTE_WIDTH + 1 - block)
         first = Signal()
-        final = Signal()  # Of the burst, in the cycle after the first.
+        final = Signal()  # This and `end` are those of the burst in its second cycle.
         seen = Signal()
         beat: Value = Const(0, 0)
+        m.d.comb += burst.single.eq(1)
         if block > lane:
             beat = Signal(block - lane)
             stop_beat = Mux(final, end[lane:block], ~Const(0, block - lane))
             m.d.comb += [
                 beat.eq(Mux(first, address[lane:block], 0)),
                 burst.beats.eq(stop_beat - beat),
+                burst.single.eq(stop_beat == beat),
             ]
         m.d.comb += [
-            end.eq(address[:block] + last_byte),
+            following_end.eq(address[:block] + last_byte),
             self.o.valid.eq(seen & ~self.flush),
             self.i.ready.eq(self.o.ready & seen & final),
             self.idle.eq(~self.i.valid),
@@ -77,12 +91,18 @@ class CompactSplitter(wiring.Component):
             burst.first.eq(first),
             burst.last.eq(final),
             burst.shift.eq(address[:lane]),
+            burst.aligned.eq(address[:lane] == 0),
+            burst.owes.eq(final & (address[:lane] != 0) & ~burst.extra),
             burst.end_lane.eq(end[:lane]),
             burst.tail.eq(last_byte[:lane]),
             # The carry into the bits above the lanes.
             burst.extra.eq((end ^ address[:block] ^ last_byte)[lane]),
         ]
-        m.d.sync += [final.eq(taken == end[block:]), seen.eq(self.i.valid & ~seen)]
+        m.d.sync += [
+            end.eq(following_end),
+            final.eq(taken == following_end[block:]),
+            seen.eq(self.i.valid & ~seen),
+        ]
         with m.If(seen & ~self.o.ready):
             m.d.sync += seen.eq(1)
         with m.If(self.o.valid & self.o.ready):

@@ -13,7 +13,7 @@ from amaranth.utils import exact_log2
 
 from ..bus import AXI4ReadSignature
 from ..once import Once
-from .compact_aligners import CompactReadAligner
+from .compact_aligners import CompactReadAligner, compact_read_burst_layout
 from .compact_splitter import CompactSplitter
 from .fifo import StreamFIFO, short_queue
 from .issue import issue_bursts
@@ -116,7 +116,11 @@ class Reader(wiring.Component):
         data_bytes = self.data_width // 8
         lane = exact_log2(data_bytes)
         shape = {"data_bytes": data_bytes, "max_burst_beats": self.max_burst_beats}
-        entry = read_burst_layout(**shape, tag_width=self.tag_width)
+        entry = (
+            compact_read_burst_layout(data_bytes)
+            if self.compact
+            else read_burst_layout(**shape, tag_width=self.tag_width)
+        )
         address = unsigned(self.address_width - lane)
         widths = {
             "address_width": self.address_width,
@@ -135,7 +139,8 @@ class Reader(wiring.Component):
         )
         aligner: Any
         if self.compact:
-            m.submodules.aligner = aligner = Once(CompactReadAligner(**shape))
+            m.submodules.aligner = aligner = Once(CompactReadAligner(data_bytes=data_bytes))
+            m.d.comb += aligner.beat_last.eq(self.axi.rlast)
         else:
             m.submodules.aligner = aligner = Once(
                 ReadAligner(**shape, tag_width=self.tag_width, multiply=self.multiply)

@@ -20,6 +20,7 @@ from ..memory.bank import MemoryBank
 from ..memory.ports import ReadResponseSignature, int8_vector, int32_vector, request_layout
 from ..once import Once
 from .compact_row_sequencer import CompactRowSequencer
+from .compact_word_reader import CompactWordReader, serves
 from .row_sequencer import RowSequencer
 from .segment_table import SEGMENT_WRITE_LAYOUT
 from .transfer import (
@@ -125,11 +126,12 @@ class StoreUnit(wiring.Component):
                 address_width=address_width, memories=self.memories, family=config.family
             )
         )
+        serving = compact and serves(config.axi_bytes, self.memories)
+        reading = {"data_bytes": config.axi_bytes, "read_latency": MemoryBank.latency}
         m.submodules.reader = reader = Once(
-            WordReader(
-                self.memories, data_bytes=config.axi_bytes, read_latency=MemoryBank.latency,
-                registered=registered,
-            )
+            CompactWordReader(self.memories, **reading)
+            if serving
+            else WordReader(self.memories, **reading, registered=registered)
         )
         m.submodules.writer = writer = Once(
             Writer(
@@ -179,18 +181,18 @@ class StoreUnit(wiring.Component):
         row, held = sequencer.o.payload, setup.o.payload.transfer
         in_hand = Signal()
         walked = Signal()
-        to_read = Signal(range(ahead + 1))  # Rows that the word reader has not finished.
+        # Rows that the word reader has not finished; at most the power of two that `ahead` is.
+        to_read = Signal(range(ahead + 1))
         all_told = Signal()  # It has been told of the last one.
         gone = Signal()  # The writer has taken the last one.
         finished = Signal()
         refused = Signal()
         rejected = Signal()
         # A row that fails stays, until those before it are complete.
-        room = (to_read != ahead) & ~row.error
+        room = ~to_read[-1] & ~row.error
         more = announce(m, sequencer.o, room, writer.request)
         m.d.comb += [
             sequencer.i.valid.eq(setup.o.valid & ~walked),
-            setup.done.eq(finished),
             reader.row.valid.eq(to_read != 0),
             # The last row may still be waiting for its last burst.
             reader.row.payload.last.eq(all_told & (to_read == 1)),
@@ -202,7 +204,8 @@ class StoreUnit(wiring.Component):
         ]
         for name in reader.instruction.payload.shape().members:
             m.d.comb += reader.instruction.payload[name].eq(held[name])
-        with m.If(finished):
+        m.d.sync += setup.done.eq(finished)
+        with m.If(setup.done):
             m.d.sync += walked.eq(0)
         with m.Elif(sequencer.i.valid & sequencer.i.ready):
             m.d.sync += walked.eq(1)
@@ -216,13 +219,12 @@ class StoreUnit(wiring.Component):
         m.d.sync += to_read.eq(
             to_read + (more & row.fetch) - (reader.row.valid & reader.row.ready)
         )
-        m.d.sync += in_hand.eq((in_hand | setup.taken) & ~finished)
+        m.d.sync += in_hand.eq((in_hand | setup.taken) & ~setup.done)
         code, address = report_fault(m, self.memories, sequencer.fault, held.memory, held.word)
         signal = Signal.like(self.signal)
-        domain = m.d.sync if self.config.registered_handshakes else m.d.comb
         m.d.comb += self.signal.eq(Mux(self.halt | stop, 0, signal))
-        domain += [
-            signal.eq(Mux(finished, held.signal, 0)),
+        m.d.sync += [
+            signal.eq(Mux(setup.done, held.signal, 0)),
             self.signal_index.eq(held.index),
             self.error.valid.eq(refused | rejected),
             self.error.index.eq(held.index),

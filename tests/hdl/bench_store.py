@@ -293,8 +293,7 @@ def store(memory, **values):
 
 def pauses(config, program):
     """Cycles without a beat: a compact unit waits for an instruction's end before the next."""
-    pause = PAUSE + 2 * config.registered_handshakes
-    return (len(program) - 1) * pause if config.compact_transfers else 0
+    return (len(program) - 1) * PAUSE if config.compact_transfers else 0
 
 
 async def measure(dut, program, beats, slack=0):
