@@ -34,7 +34,7 @@ def compact_read_burst_layout(data_bytes: int) -> data.StructLayout:
 def compact_write_burst_layout(data_bytes: int, max_burst_beats: int) -> data.StructLayout:
     """What the data side of a compact writer needs of a burst; as in `compact_burst_layout`."""
     whole = compact_burst_layout(0, data_bytes, max_burst_beats)
-    names = ("beats", "first", "last", "shift", "end_lane", "extra", "single")
+    names = ("beats", "first", "last", "shift", "end_lane", "extra", "single", "spills")
     return data.StructLayout({name: whole.members[name] for name in names})
 
 
@@ -164,7 +164,9 @@ class CompactWriteAligner(wiring.Component):
         previous = Signal(8 * lanes)
         beats_made = Signal(beats_width(lanes, self.max_burst_beats))
         fresh = Signal(init=1)  # Of the burst no beat is made.
-        at_end = Signal()  # Else the next one is its last.
+        at_end = Signal()  # Else the next one is its last,
+        at_spill = Signal()  # and has no chunk.
+        follows = Signal()
         burst_end = Signal()
         first_beat = Signal()
         last_beat = Signal()
@@ -180,7 +182,8 @@ class CompactWriteAligner(wiring.Component):
             burst_end.eq(Mux(fresh, burst.single, at_end)),
             first_beat.eq(burst.first & fresh),
             last_beat.eq(burst.last & burst_end),
-            spill.eq(last_beat & burst.extra),
+            spill.eq(Mux(fresh, burst.spills, at_spill)),
+            follows.eq(beats_made + 1 == burst.beats),
             start.eq(-burst.shift),
             self.o.valid.eq(self.burst.valid & (spill | self.data.valid)),
             make.eq(self.o.valid & self.o.ready),
@@ -195,7 +198,8 @@ class CompactWriteAligner(wiring.Component):
         with m.If(make):
             m.d.sync += [
                 beats_made.eq(Mux(burst_end, 0, beats_made + 1)),
-                at_end.eq(beats_made + 1 == burst.beats),
+                at_end.eq(follows),
+                at_spill.eq(follows & burst.last & burst.extra),
                 fresh.eq(burst_end),
                 previous.eq(self.data.payload),
             ]

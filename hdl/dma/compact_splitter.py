@@ -20,9 +20,10 @@ def compact_burst_layout(
     address_width: int, data_bytes: int, max_burst_beats: int
 ) -> data.StructLayout:
     """A burst as `CompactSplitter` gives it: that of `burst_layout`, and what its data side would
-    take time to see: it has a ``single`` beat; its request is ``aligned``, ``shift`` is 0; with it
-    ends a request that ``owes`` a chunk after its last beat."""
-    flags = dict.fromkeys(("single", "aligned", "owes"), unsigned(1))
+    take time to see: it has a ``single`` beat, which ``spills``: it is the extra one; its request
+    is ``aligned``, ``shift`` is 0; with it ends a request that ``owes`` a chunk after its last
+    beat."""
+    flags = dict.fromkeys(("single", "spills", "aligned", "owes"), unsigned(1))
     whole = burst_layout(address_width, data_bytes, max_burst_beats)
     return data.StructLayout({**whole.members, **flags})
 
@@ -41,7 +42,7 @@ class CompactSplitter(wiring.Component):
 
     Members
     -------
-    those of `BurstSplitter`, without tags; ``o`` is a stream of compact_burst_layout
+    those of `BurstSplitter`, without tags; it is always ``idle``, since no request is in it; ``o`` is a stream of compact_burst_layout
     """
 
     def __init__(self, *, address_width: int, data_width: int, max_burst_beats: int) -> None:
@@ -68,7 +69,7 @@ class CompactSplitter(wiring.Component):
         following_end = Signal(LAST_BYTE_WIDTH + 1)
         end = Signal(LAST_BYTE_WIDTH + 1)
         taken = Signal(LAST_BYTE_WIDTH + 1 - block)
-        first = Signal()
+        first = Signal(init=1)
         final = Signal()  # This and `end` are those of the burst in its second cycle.
         seen = Signal()
         beat: Value = Const(0, 0)
@@ -85,12 +86,12 @@ class CompactSplitter(wiring.Component):
             following_end.eq(address[:block] + last_byte),
             self.o.valid.eq(seen & ~self.flush),
             self.i.ready.eq(self.o.ready & seen & final),
-            self.idle.eq(~self.i.valid),
+            self.idle.eq(1),
             burst.address.eq(Cat(Const(0, lane), beat, (address[block:] + taken))),
-            first.eq(taken == 0),
             burst.first.eq(first),
             burst.last.eq(final),
             burst.shift.eq(address[:lane]),
+            burst.spills.eq(burst.single & final & burst.extra),
             burst.aligned.eq(address[:lane] == 0),
             burst.owes.eq(final & (address[:lane] != 0) & ~burst.extra),
             burst.end_lane.eq(end[:lane]),
@@ -106,5 +107,5 @@ class CompactSplitter(wiring.Component):
         with m.If(seen & ~self.o.ready):
             m.d.sync += seen.eq(1)
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += taken.eq(Mux(final, 0, taken + 1))
+            m.d.sync += [taken.eq(Mux(final, 0, taken + 1)), first.eq(final)]
         return m

@@ -47,10 +47,8 @@ def issue_bursts(
     """
     burst = splitter.o.payload
     issue = Signal()
-    go = Signal()
     port = {name: getattr(axi, channel + name) for name in ("valid", "ready", "addr", "len")}
     m.d.comb += [
-        go.eq(room & ~halt),
         issue.eq(splitter.o.valid & splitter.o.ready),
         splitter.flush.eq(halt),
     ]
@@ -58,8 +56,11 @@ def issue_bursts(
         valid = Signal()
         address = Signal.like(burst.address)
         beats = Signal.like(burst.beats)
+        # Known a cycle ahead: no burst was issued in that.
+        has_room = Signal()
+        m.d.sync += has_room.eq(room)
         m.d.comb += [
-            splitter.o.ready.eq(go & ~valid),
+            splitter.o.ready.eq(has_room & ~halt & ~valid),
             port["valid"].eq(valid),
             port["addr"].eq(address),
             port["len"].eq(beats),
@@ -72,8 +73,10 @@ def issue_bursts(
         shape = data.StructLayout(
             {"address": unsigned(len(burst.address)), "beats": unsigned(len(burst.beats))}
         )
+        go = Signal()
         m.submodules.address = address = Once(StreamBuffer(shape))
         m.d.comb += [
+            go.eq(room & ~halt),
             splitter.o.ready.eq(address.i.ready & go),
             address.i.valid.eq(splitter.o.valid & go),
             address.i.payload.address.eq(burst.address),

@@ -103,11 +103,11 @@ class CompactRowSequencer(wiring.Component):
         with m.If(self.stop):
             m.d.sync += valid.eq(0)
 
-        first_x = Signal()
-        self._count(m, load, check, step, first_x, last_x, last)
+        first_x = Signal(init=1)
+        self._count(m, check, step, first_x, last_x, last)
         outside = self._offset(m, load, begin, check, located, step, last_x)
         starts_outside, padding_outside, ends_outside = self._place(
-            m, load, begin, check, located, step, first_x, last_x, last
+            m, load, begin, check, locate, located, step, first_x, last_x, last
         )
         m.d.comb += error.eq(
             ~setup.sync
@@ -137,8 +137,7 @@ class CompactRowSequencer(wiring.Component):
         return m
 
     def _count(
-        self, m: Module, load: Signal, check: Signal, step: Signal, first_x: Signal,
-        last_x: Signal, last: Signal,
+        self, m: Module, check: Signal, step: Signal, first_x: Signal, last_x: Signal, last: Signal
     ) -> None:
         """The loops: whether the row in hand is the first or last of its group, the last of all."""
         setup: Any = self.i.payload
@@ -153,10 +152,11 @@ class CompactRowSequencer(wiring.Component):
             ]
         with m.If(step):
             m.d.sync += [x.eq(x + 1), y.eq(y + last_x), first_x.eq(last_x)]
-        with m.If(load | (step & last_x)):
+        # The last row leaves them as the next instruction needs them.
+        with m.If(step & last_x):
             m.d.sync += x.eq(0)
-        with m.If(load):
-            m.d.sync += [y.eq(0), first_x.eq(1)]
+        with m.If(step & last):
+            m.d.sync += y.eq(0)
 
     def _offset(
         self, m: Module, load: Signal, begin: Signal, check: Signal, located: Signal,
@@ -169,8 +169,7 @@ class CompactRowSequencer(wiring.Component):
         offset = Signal(signed(width))
         group = Signal(signed(width))
         far = Signal()
-        # The segment's limit less the offset: bytes from the row's first one on, complemented.
-        rest = Signal(width)
+        beyond = Signal(width)  # The offset less the limit, less one.
         outside = Signal()
         address = self.technology.add_chosen(
             m, "address", offset, check,
@@ -182,9 +181,14 @@ class CompactRowSequencer(wiring.Component):
             width,
         )
         size = len(setup.last_byte)
-        fits = rest[-1] & ((~rest[size:]).any() | (~rest[:size] > setup.last_byte))
+        # With the last byte and one more added it is still negative; the first bits carry the one.
+        end = self.technology.add(
+            m, "end", Cat(Const(1, 1), beyond[:size], Const(0, 1)),
+            Cat(Const(1, 1), setup.last_byte, Const(0, 1)), size + 2,
+        )
+        fits = beyond[-1] & ~(beyond[size:].all() & end[-1])
         with m.If(check):
-            m.d.sync += [rest.eq(address), self.fault.offset.eq(offset)]
+            m.d.sync += [beyond.eq(address), self.fault.offset.eq(offset)]
         with m.If(located):
             m.d.sync += [
                 outside.eq(setup.fetch & (far | (offset < 0) | ~fits)),
@@ -204,8 +208,8 @@ class CompactRowSequencer(wiring.Component):
         return outside
 
     def _place(
-        self, m: Module, load: Signal, begin: Signal, check: Signal, located: Signal,
-        step: Signal, first_x: Signal, last_x: Signal, last: Signal,
+        self, m: Module, load: Signal, begin: Signal, check: Signal, locate: Signal,
+        located: Signal, step: Signal, first_x: Signal, last_x: Signal, last: Signal,
     ) -> tuple[Signal, Signal, Signal]:
         """Whether the instruction starts, the padding before the row passes, and the row with the
         padding after it ends beyond the end of the memory: words are counted from the one after
@@ -221,16 +225,12 @@ class CompactRowSequencer(wiring.Component):
         depth = depth_of(m, self.memories, transfer.memory)
         number = self.number_width
         m.d.comb += [pads_before.eq(check & first_x), pads_after.eq(step & last_x)]
-        added = (
-            Mux(pads_before, transfer.pad_before, 0)
-            | Mux(pads_after, transfer.pad_after, 0)
-            | Mux(load, transfer.word[: number + 1], 0)
-        )
+        pads = Mux(pads_before, transfer.pad_before, 0) | Mux(pads_after, transfer.pad_after, 0)
+        words = Mux(load, transfer.word[: number + 1], transfer.last_word[:number])
         # In `load` it is -1, and stands for the complement of the depth, a power of two.
         following = self.technology.add_chosen(
-            m, "place", Cat(place) & ~_extended(Mux(load, depth, 0), width), located,
-            (_extended(added, width), _extended(transfer.last_word[:number], width)), width,
-            carry=located,
+            m, "place", Cat(place) & ~_extended(Mux(load, depth, 0), width), load | locate,
+            (_extended(pads, width), _extended(words, width)), width, carry=locate,
         )
         with m.If(load | check | located | step):
             m.d.sync += place.eq(following)

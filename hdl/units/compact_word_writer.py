@@ -17,7 +17,10 @@ from ..once import Once
 from .transfer import MemoryShape, transfer_layout
 from .word_writer import LOAD_ROW_LAYOUT, slot_write_layout
 
-__all__ = ["CompactWordWriter"]
+__all__ = ["COMPACT_ROW_LAYOUT", "CompactWordWriter"]
+
+COMPACT_ROW_LAYOUT = data.StructLayout({**LOAD_ROW_LAYOUT.members, "plain": unsigned(1)})
+"""As LOAD_ROW_LAYOUT; a ``plain`` row has bytes, and no padding before them."""
 
 
 class CompactWordWriter(wiring.Component):
@@ -39,8 +42,8 @@ class CompactWordWriter(wiring.Component):
     Members
     -------
     instruction : In(transfer_layout(memories))
-        Stands from long before its first row until ``finished``.
-    row : In(stream of LOAD_ROW_LAYOUT)
+        Stands from three cycles before its first row until ``finished``.
+    row : In(stream of COMPACT_ROW_LAYOUT)
         Taken when all of it is in the queue.
     slots : In(stream of pack_layout)
         As wide as the widest slot. What is below a narrower slot's bytes is used.
@@ -54,7 +57,7 @@ class CompactWordWriter(wiring.Component):
         self.width = max(shape.chunk_bytes for shape in self.memories)
         members: dict[str, Any] = {
             "instruction": In(transfer_layout(self.memories)),
-            "row": In(stream.Signature(LOAD_ROW_LAYOUT)),
+            "row": In(stream.Signature(COMPACT_ROW_LAYOUT)),
             "slots": In(stream.Signature(pack_layout(self.width))),
             "stop": In(1),
             "accepted": Out(1),
@@ -70,52 +73,58 @@ class CompactWordWriter(wiring.Component):
         held = self.instruction
         row = self.row.payload
         slots = self.slots.payload
-        idle, before, data_, rest, after = (
-            Signal(name=name) for name in ("idle", "before", "data", "rest", "after")
-        )
-        plain = Signal()  # The row has bytes and nothing before them.
+        idle = Signal(init=1)
+        before, data_, rest, after = states = [
+            Signal(name=name) for name in ("before", "data", "rest", "after")
+        ]
+        following = [Signal(name=f"{state.name}_next") for state in states]
+        begin = Signal()
+        starts = Signal()
         takes = Signal()
         fills = Signal()
+        pushes = Signal()
         room = Signal()
         last_slot = Signal()
         word_end = Signal()
         last_pad = Signal()
-        begin = Signal()
+        before_end = Signal()
+        data_end = Signal()
         body_end = Signal()
         row_done = Signal()
         ending = Signal()  # Of the instruction only writes are left.
         m.d.comb += [
-            idle.eq(~(before | data_ | rest | after)),
-            begin.eq(idle & self.row.valid & ~self.stop),
-            plain.eq(row.fetch & ~row.before & ~row.error),
-            takes.eq(data_ | (begin & plain)),
+            begin.eq(idle & self.row.valid),
+            starts.eq(begin & ~row.sync & ~row.error),
+            takes.eq(data_ | (begin & row.plain)),
             fills.eq(before | rest | after),
+            pushes.eq(fills | (takes & self.slots.valid)),
             self.slots.ready.eq(takes & room),
-            self.accepted.eq(room & (fills | (takes & self.slots.valid))),
+            self.accepted.eq(pushes & room),
             word_end.eq(self.accepted & last_slot),
-            body_end.eq((word_end & rest) | (word_end & takes & slots.last)),
+            before_end.eq(before & word_end & last_pad),
+            data_end.eq(takes & self.accepted & slots.last),
+            body_end.eq(last_slot & (data_end | (rest & room))),
             row_done.eq(
                 (body_end & ~row.after) | (word_end & after & last_pad) | (begin & row.sync)
             ),
             self.row.ready.eq(row_done),
-            self.refused.eq(begin & row.error),
-        ]
-        starts = begin & ~row.sync & ~row.error
-        m.d.sync += [
-            before.eq((starts & row.before) | (before & ~(word_end & last_pad))),
-            data_.eq(
-                (takes & ~(self.accepted & slots.last)) | (before & word_end & last_pad & row.fetch)
-            ),
-            rest.eq(
+            self.refused.eq(begin & row.error & ~self.stop),
+            following[0].eq((starts & row.before) | (before & ~before_end)),
+            following[1].eq((takes & ~data_end) | (before_end & row.fetch)),
+            following[2].eq(
                 (starts & ~row.before & ~row.fetch)
-                | (before & word_end & last_pad & ~row.fetch)
-                | (takes & self.accepted & slots.last & ~last_slot)
+                | (before_end & ~row.fetch)
+                | (data_end & ~last_slot)
                 | (rest & ~word_end)
             ),
-            after.eq((body_end & row.after) | (after & ~(word_end & last_pad))),
+            following[3].eq((body_end & row.after) | (after & ~(word_end & last_pad))),
+        ]
+        m.d.sync += [
+            *(state.eq(value) for state, value in zip(states, following, strict=True)),
+            idle.eq(~Cat(following).any()),
         ]
         with m.If(self.stop):
-            m.d.sync += [state.eq(0) for state in (before, data_, rest, after)]
+            m.d.sync += [state.eq(0) for state in (idle, *states)]
 
         pads = Signal(8, init=1)
         m.d.comb += last_pad.eq(pads == Mux(after, held.pad_after, held.pad_before))
@@ -129,12 +138,13 @@ class CompactWordWriter(wiring.Component):
         address = Signal(address_width)
         started = Signal()
         slot = Signal(range(max(shape.slots for shape in self.memories)))
+        end_slot = Signal.like(slot)  # Of the memory.
         with m.If(~started):
-            m.d.sync += address.eq(held.word)
+            m.d.sync += [address.eq(held.word), last_slot.eq(end_slot == 0)]
         with m.If(self.accepted):
-            m.d.sync += [started.eq(1), slot.eq(slot + 1)]
+            m.d.sync += [started.eq(1), slot.eq(slot + 1), last_slot.eq(slot + 1 == end_slot)]
         with m.If(word_end):
-            m.d.sync += [address.eq(address + 1), slot.eq(0)]
+            m.d.sync += [address.eq(address + 1), slot.eq(0), last_slot.eq(end_slot == 0)]
 
         written_shape = data.StructLayout(
             {
@@ -147,7 +157,7 @@ class CompactWordWriter(wiring.Component):
         given, written = writes.i.payload, writes.o.payload
         m.d.comb += [
             room.eq(writes.i.ready),
-            writes.i.valid.eq(fills | (takes & self.slots.valid)),
+            writes.i.valid.eq(pushes),
             given.address.eq(address),
             given.slot.eq(slot),
             given.data.eq(
@@ -175,8 +185,6 @@ class CompactWordWriter(wiring.Component):
                 port.payload.data.eq(written.data),
             ]
             with m.If(chosen):
-                m.d.comb += [
-                    writes.o.ready.eq(port.ready),
-                    last_slot.eq(slot == shape.slots - 1),
-                ]
+                m.d.comb += writes.o.ready.eq(port.ready)
+                m.d.sync += end_slot.eq(shape.slots - 1)
         return m

@@ -22,7 +22,7 @@ from ..memory.ports import chunk_layout, int8_vector, int32_vector
 from ..memory.table_memory import TABLE_DEPTH
 from ..once import Once
 from .compact_row_sequencer import CompactRowSequencer
-from .compact_word_writer import CompactWordWriter
+from .compact_word_writer import COMPACT_ROW_LAYOUT, CompactWordWriter
 from .row_sequencer import RowSequencer
 from .segment_table import SEGMENT_WRITE_LAYOUT
 from .transfer import (
@@ -154,11 +154,14 @@ class LoadUnit(wiring.Component):
                 registered=registered,
             )
         )
-        m.submodules.rows = rows = Once(
-            StreamFIFO(LOAD_ROW_LAYOUT, max(16, 2 * config.read_outstanding))
-        )
         widths = sorted({shape.chunk_bytes for shape in self.memories})
         packed = compact and packs(config.axi_bytes, widths)
+        m.submodules.rows = rows = Once(
+            StreamFIFO(
+                COMPACT_ROW_LAYOUT if packed else LOAD_ROW_LAYOUT,
+                max(16, 2 * config.read_outstanding),
+            )
+        )
         m.submodules.writer = writer = Once(
             CompactWordWriter(self.memories)
             if packed
@@ -247,6 +250,8 @@ class LoadUnit(wiring.Component):
             ]
         for name in LOAD_ROW_LAYOUT.members:
             m.d.comb += rows.i.payload[name].eq(row[name])
+        if "plain" in rows.i.payload.shape().members:
+            m.d.comb += rows.i.payload.plain.eq(row.fetch & ~row.before)
 
     def _pack(
         self, m: Module, reader: Any, writer: Any, memory: Value, stop: Signal
