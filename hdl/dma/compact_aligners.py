@@ -149,9 +149,10 @@ class CompactWriteAligner(wiring.Component):
     def __init__(self, *, data_bytes: int, max_burst_beats: int) -> None:
         self.data_bytes = data_bytes
         self.max_burst_beats = max_burst_beats
+        burst = compact_write_burst_layout(data_bytes, max_burst_beats)
         super().__init__(
             {
-                "burst": In(stream.Signature(compact_write_burst_layout(data_bytes, max_burst_beats))),
+                "burst": In(stream.Signature(burst)),
                 "data": In(stream.Signature(8 * data_bytes)),
                 "o": Out(stream.Signature(write_beat_layout(data_bytes))),
             }
@@ -197,10 +198,12 @@ class CompactWriteAligner(wiring.Component):
         ]
         with m.If(make):
             m.d.sync += [
-                beats_made.eq(Mux(burst_end, 0, beats_made + 1)),
+                beats_made.eq(beats_made + 1),
                 at_end.eq(follows),
                 at_spill.eq(follows & burst.last & burst.extra),
                 fresh.eq(burst_end),
                 previous.eq(self.data.payload),
             ]
+        with m.If(self.burst.ready):
+            m.d.sync += beats_made.eq(0)
         return m

@@ -42,7 +42,9 @@ class CompactSplitter(wiring.Component):
 
     Members
     -------
-    those of `BurstSplitter`, without tags; it is always ``idle``, since no request is in it; ``o`` is a stream of compact_burst_layout
+    i : In(stream of request_layout)
+        Taken with its last burst; where it is withdrawn, no burst must be taken any more.
+    o : Out(stream of compact_burst_layout)
     """
 
     def __init__(self, *, address_width: int, data_width: int, max_burst_beats: int) -> None:
@@ -55,8 +57,6 @@ class CompactSplitter(wiring.Component):
             {
                 "i": In(stream.Signature(request_layout(address_width))),
                 "o": Out(stream.Signature(burst)),
-                "flush": In(1),
-                "idle": Out(1),
             }
         )
 
@@ -84,9 +84,8 @@ class CompactSplitter(wiring.Component):
             ]
         m.d.comb += [
             following_end.eq(address[:block] + last_byte),
-            self.o.valid.eq(seen & ~self.flush),
+            self.o.valid.eq(seen),
             self.i.ready.eq(self.o.ready & seen & final),
-            self.idle.eq(1),
             burst.address.eq(Cat(Const(0, lane), beat, (address[block:] + taken))),
             burst.first.eq(first),
             burst.last.eq(final),
@@ -107,5 +106,7 @@ class CompactSplitter(wiring.Component):
         with m.If(seen & ~self.o.ready):
             m.d.sync += seen.eq(1)
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += [taken.eq(Mux(final, 0, taken + 1)), first.eq(final)]
+            m.d.sync += [taken.eq(taken + 1), first.eq(final)]
+        with m.If(self.i.ready):
+            m.d.sync += taken.eq(0)
         return m

@@ -37,7 +37,7 @@ def issue_bursts(
     halt : Value
         Issue nothing more. What waits on the port is still issued.
     compact : bool
-        One register instead of two: a burst in two cycles.
+        One register instead of two: a burst in two cycles; and ``halt`` acts a cycle later.
 
     Returns
     -------
@@ -50,17 +50,16 @@ def issue_bursts(
     port = {name: getattr(axi, channel + name) for name in ("valid", "ready", "addr", "len")}
     m.d.comb += [
         issue.eq(splitter.o.valid & splitter.o.ready),
-        splitter.flush.eq(halt),
     ]
     if compact:
         valid = Signal()
         address = Signal.like(burst.address)
         beats = Signal.like(burst.beats)
-        # Known a cycle ahead: no burst was issued in that.
-        has_room = Signal()
-        m.d.sync += has_room.eq(room)
+        # Known a cycle ahead: no burst follows another in the next cycle.
+        goes = Signal()
+        m.d.sync += goes.eq(room & ~halt & ~(valid & ~port["ready"]))
         m.d.comb += [
-            splitter.o.ready.eq(has_room & ~halt & ~valid),
+            splitter.o.ready.eq(goes),
             port["valid"].eq(valid),
             port["addr"].eq(address),
             port["len"].eq(beats),
@@ -77,6 +76,7 @@ def issue_bursts(
         m.submodules.address = address = Once(StreamBuffer(shape))
         m.d.comb += [
             go.eq(room & ~halt),
+            splitter.flush.eq(halt),
             splitter.o.ready.eq(address.i.ready & go),
             address.i.valid.eq(splitter.o.valid & go),
             address.i.payload.address.eq(burst.address),

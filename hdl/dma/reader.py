@@ -172,7 +172,7 @@ class Reader(wiring.Component):
             aligner.beat.payload.data.eq(self.axi.rdata),
             aligner.beat.payload.error.eq(self.axi.rresp[1]),
             self.axi.rready.eq(aligner.beat.ready),
-            self.idle.eq(splitter.idle & (in_flight == 0)),
+            self.idle.eq((in_flight == 0) & (1 if self.compact else splitter.idle)),
         ]
         for name in entry.members:
             m.d.comb += bursts.i.payload.burst[name].eq(splitter.o.payload[name])

@@ -151,7 +151,7 @@ class Writer(wiring.Component):
             pending.i.payload.last.eq(burst.last),
             answer.eq(self.axi.bvalid & self.axi.bready),
             pending.o.ready.eq(answer),
-            self.idle.eq(splitter.idle & (in_flight == 0)),
+            self.idle.eq((in_flight == 0) & (1 if self.compact else splitter.idle)),
             self.axi.wvalid.eq(beats.valid),
             beats.ready.eq(self.axi.wready),
             self.axi.wdata.eq(beats.payload.data),

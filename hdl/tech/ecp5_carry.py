@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value, ValueLike
 
 __all__ = ["Slot", "add", "add_chosen", "carry_chain", "carry_in"]
 
@@ -98,7 +98,7 @@ def add(m: Module, name: str, left: Value, right: Value, width: int) -> Value:
 
 def add_chosen(
     m: Module, name: str, base: Value, select: Value, choices: tuple[Value, Value], width: int,
-    carry: Value = Const(0, 1),
+    carry: ValueLike = 0,
 ) -> Value:
     """``base + choices[select] + carry`` in ``width`` bits: the multiplexer is in the adder's
     tables.
@@ -116,5 +116,5 @@ def add_chosen(
         for bit in range(width)
     ]
     # As `carry_in`, but the entry at C = 0 is A.
-    first = Slot(lambda a, b, c, d: a & ~c, (carry, Const(0), Const(1)))
+    first = Slot(lambda a, b, c, d: a & ~c, (Value.cast(carry), Const(0), Const(1)))
     return Cat(*carry_chain(m, name, [first, *slots])[1:])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 
-from amaranth.hdl import Const, Module, Mux, Value
+from amaranth.hdl import Module, Mux, Value, ValueLike
 
 from . import ecp5_carry
 from .ecp5 import ECP5Multiplier
@@ -30,10 +30,10 @@ def _add(m: Module, name: str, left: Value, right: Value, width: int) -> Value:
 
 def _add_chosen(
     m: Module, name: str, base: Value, select: Value, choices: tuple[Value, Value], width: int,
-    carry: Value = Const(0, 1),
+    carry: ValueLike = 0,
 ) -> Value:
     """``base + choices[select] + carry`` in ``width`` bits, as the synthesizer maps it."""
-    return (base + Mux(select, choices[1], choices[0]) + carry)[:width]
+    return (base + Mux(select, choices[1], choices[0]) + Value.cast(carry))[:width]
 
 
 @dataclass(frozen=True)

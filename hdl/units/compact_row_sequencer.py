@@ -107,7 +107,7 @@ class CompactRowSequencer(wiring.Component):
         self._count(m, check, step, first_x, last_x, last)
         outside = self._offset(m, load, begin, check, located, step, last_x)
         starts_outside, padding_outside, ends_outside = self._place(
-            m, load, begin, check, locate, located, step, first_x, last_x, last
+            m, load, begin, check, locate, located, step, last_x, last
         )
         m.d.comb += error.eq(
             ~setup.sync
@@ -209,7 +209,7 @@ class CompactRowSequencer(wiring.Component):
 
     def _place(
         self, m: Module, load: Signal, begin: Signal, check: Signal, locate: Signal,
-        located: Signal, step: Signal, first_x: Signal, last_x: Signal, last: Signal,
+        located: Signal, step: Signal, last_x: Signal, last: Signal,
     ) -> tuple[Signal, Signal, Signal]:
         """Whether the instruction starts, the padding before the row passes, and the row with the
         padding after it ends beyond the end of the memory: words are counted from the one after
@@ -224,7 +224,8 @@ class CompactRowSequencer(wiring.Component):
         pads_after = Signal()
         depth = depth_of(m, self.memories, transfer.memory)
         number = self.number_width
-        m.d.comb += [pads_before.eq(check & first_x), pads_after.eq(step & last_x)]
+        # In the cycle after these: `check` of a group's first row, `step` of its last.
+        m.d.sync += [pads_before.eq(begin | (step & last_x)), pads_after.eq(located & last_x)]
         pads = Mux(pads_before, transfer.pad_before, 0) | Mux(pads_after, transfer.pad_after, 0)
         words = Mux(load, transfer.word[: number + 1], transfer.last_word[:number])
         # In `load` it is -1, and stands for the complement of the depth, a power of two.

@@ -136,11 +136,13 @@ class CompactWordReader(wiring.Component):
                 m.d.sync += [
                     slot.eq(0),
                     address.eq(address + 1),
-                    words.eq(Mux(at_last, 0, words + 1)),
+                    words.eq(words + 1),
                     at_last.eq(
                         Mux(at_last, one_word, words + 1 == held.last_word[:address_width])
                     ),
                 ]
+        with m.If(self.row.ready):
+            m.d.sync += words.eq(0)
         with m.If(self.instruction.ready):
             m.d.sync += started.eq(0)
 

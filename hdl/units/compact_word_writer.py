@@ -44,7 +44,7 @@ class CompactWordWriter(wiring.Component):
     instruction : In(transfer_layout(memories))
         Stands from three cycles before its first row until ``finished``.
     row : In(stream of COMPACT_ROW_LAYOUT)
-        Taken when all of it is in the queue.
+        Taken when it begins; one with an error never.
     slots : In(stream of pack_layout)
         As wide as the widest slot. What is below a narrower slot's bytes is used.
     write_<number> : Out(stream of slot_write_layout)
@@ -92,11 +92,17 @@ class CompactWordWriter(wiring.Component):
         body_end = Signal()
         row_done = Signal()
         ending = Signal()  # Of the instruction only writes are left.
+        # Of the row in hand: it leaves its queue when it begins.
+        held_fetch, held_after, held_last = Signal(), Signal(), Signal()
+        has_after, is_last = Signal(), Signal()
+        with m.If(idle):
+            m.d.sync += [
+                held_fetch.eq(row.fetch), held_after.eq(row.after), held_last.eq(row.last)
+            ]
         m.d.comb += [
             begin.eq(idle & self.row.valid),
             starts.eq(begin & ~row.sync & ~row.error),
             takes.eq(data_ | (begin & row.plain)),
-            fills.eq(before | rest | after),
             pushes.eq(fills | (takes & self.slots.valid)),
             self.slots.ready.eq(takes & room),
             self.accepted.eq(pushes & room),
@@ -105,26 +111,29 @@ class CompactWordWriter(wiring.Component):
             data_end.eq(takes & self.accepted & slots.last),
             body_end.eq(last_slot & (data_end | (rest & room))),
             row_done.eq(
-                (body_end & ~row.after) | (word_end & after & last_pad) | (begin & row.sync)
+                (body_end & ~has_after) | (word_end & after & last_pad) | (begin & row.sync)
             ),
-            self.row.ready.eq(row_done),
+            has_after.eq(Mux(idle, row.after, held_after)),
+            is_last.eq(Mux(idle, row.last, held_last)),
+            self.row.ready.eq(idle & ~row.error),
             self.refused.eq(begin & row.error & ~self.stop),
             following[0].eq((starts & row.before) | (before & ~before_end)),
-            following[1].eq((takes & ~data_end) | (before_end & row.fetch)),
+            following[1].eq((takes & ~data_end) | (before_end & held_fetch)),
             following[2].eq(
                 (starts & ~row.before & ~row.fetch)
-                | (before_end & ~row.fetch)
+                | (before_end & ~held_fetch)
                 | (data_end & ~last_slot)
                 | (rest & ~word_end)
             ),
-            following[3].eq((body_end & row.after) | (after & ~(word_end & last_pad))),
+            following[3].eq((body_end & has_after) | (after & ~(word_end & last_pad))),
         ]
         m.d.sync += [
             *(state.eq(value) for state, value in zip(states, following, strict=True)),
             idle.eq(~Cat(following).any()),
+            fills.eq(following[0] | following[2] | following[3]),
         ]
         with m.If(self.stop):
-            m.d.sync += [state.eq(0) for state in (idle, *states)]
+            m.d.sync += [state.eq(0) for state in (idle, fills, *states)]
 
         pads = Signal(8, init=1)
         m.d.comb += last_pad.eq(pads == Mux(after, held.pad_after, held.pad_before))
@@ -170,10 +179,9 @@ class CompactWordWriter(wiring.Component):
             ),
             self.finished.eq(ending & writes.empty & ~self.stop),
         ]
-        with m.If(row_done & row.last):
-            m.d.sync += ending.eq(1)
+        m.d.sync += ending.eq((row_done & is_last) | (ending & ~self.finished))
         with m.If(self.finished):
-            m.d.sync += [ending.eq(0), started.eq(0)]
+            m.d.sync += started.eq(0)
         for number, shape in enumerate(self.memories):
             port = getattr(self, f"write_{number}")
             chosen = Signal(name=f"chosen_{number}")

@@ -326,10 +326,12 @@ class LoadUnit(wiring.Component):
         # Those in the instruction FIFO and its output, and one in the setup.
         in_hand = Signal(range(2 if compact else INSTRUCTIONS_IN_FLIGHT + 4))
         corrupt = Signal()
+        halted = Signal()  # A compact reader starts no burst any more.
+        m.d.sync += halted.eq(stop)
         bad_address = Signal(self.config.axi_address_width)
         m.d.comb += [
             self.busy.eq(Mux(stop, ~reader.idle, in_hand != 0)),
-            self.idle.eq(Mux(stop, reader.idle, in_hand == 0)),
+            self.idle.eq(Mux(stop, halted & reader.idle, in_hand == 0)),
             self.wait_memory.eq(self.busy & ~writer.accepted),
             self.progress.eq(
                 setup.taken

@@ -336,9 +336,11 @@ class StoreUnit(wiring.Component):
 
     def _show(self, m: Module, setup: Any, writer: Any, in_hand: Signal, stop: Signal) -> None:
         """Status."""
+        halted = Signal()  # A compact writer starts no burst any more.
+        m.d.sync += halted.eq(stop)
         m.d.comb += [
             self.busy.eq(Mux(stop, ~writer.idle, in_hand != 0)),
-            self.idle.eq(Mux(stop, writer.idle, in_hand == 0)),
+            self.idle.eq(Mux(stop, halted & writer.idle, in_hand == 0)),
             self.wait_memory.eq(self.busy & ~(self.axi.wvalid & self.axi.wready)),
             self.progress.eq(
                 setup.taken
