@@ -18,7 +18,7 @@ from weft.sim.bench.runner import bench_parameters, bench_random
 from weft.sim.bench.streams import reset, start_clock
 
 DRAM_BYTES = 3 << 14
-PAUSE = 30 + 12
+PAUSE = 30 + 18
 """Most cycles from an instruction's last beat to the next one's first; memory takes 30."""
 
 

@@ -20,7 +20,7 @@ from weft.sim.bench.streams import reset, start_clock
 
 PORTS = {Memory.ACTIVATION: "activation", Memory.ACCUMULATOR: "accumulator"}
 DRAM_BYTES = 3 << 14
-PAUSE = 30 + 12
+PAUSE = 30 + 18
 """Most cycles from an instruction's last beat to the next one's first; memory takes 30."""
 
 
@@ -293,8 +293,7 @@ def store(memory, **values):
 
 def pauses(config, program):
     """Cycles without a beat: a compact unit waits for an instruction's end before the next."""
-    pause = PAUSE + 2 * config.registered_handshakes
-    return (len(program) - 1) * pause if config.compact_transfers else 0
+    return (len(program) - 1) * PAUSE if config.compact_transfers else 0
 
 
 async def measure(dut, program, beats, slack=0):
