@@ -264,8 +264,8 @@ class ControlRegisters(wiring.Component):
         return read_port.data, filled
 
     def _write_segments(self, m: Module, write_port: Any) -> None:
-        """Every write of a segment's register also goes to the tables; of a limit that is larger
-        than the address space, the size of that."""
+        """Every write of a segment's register also goes to the tables, a cycle later; of a limit
+        that is larger than the address space, the size of that."""
         base = SEGMENT_BASE // 4
         data = write_port.data
         width = self.config.axi_address_width
@@ -273,13 +273,13 @@ class ControlRegisters(wiring.Component):
             # A base has no bits up there.
             beyond = data[width:].any()
             data = Cat(Mux(beyond, 0, data[:width]), beyond)
-        m.d.comb += [
+        m.d.sync += [
             self.segment_write.data.eq(data),
             self.segment_write.number.eq(write_port.addr[2:5]),
         ]
         for place, part in enumerate(("base_low", "base_high", "limit")):
             chosen = (write_port.addr >= base) & (write_port.addr[:2] == place)
-            m.d.comb += self.segment_write[part].eq(write_port.en & chosen)
+            m.d.sync += self.segment_write[part].eq(write_port.en & chosen)
 
     def _output(self, name: str) -> Value | None:
         """The part of the outputs that a stored register drives."""

@@ -78,13 +78,18 @@ class AXIMemory(wiring.Component):
         read_port = ram.read_port(domain="sync")
         word = slice(exact_log2(lanes), exact_log2(self.size))
 
-        write_address = self._write(m, write_port)
+        # What is written is behind a register, beside the answer.
+        enable, accepted_address = Signal.like(write_port.en), Signal(exact_log2(self.size))
+        write_address = Signal.like(accepted_address)
+        self._write(m, enable, accepted_address)
+        m.d.sync += [
+            write_port.en.eq(enable),
+            write_port.data.eq(self.write.wdata),
+            write_address.eq(accepted_address),
+        ]
         read_enable, read_address = Signal(), Signal(exact_log2(self.size))
         writing = Signal()
-        m.d.comb += [
-            writing.eq(write_port.en.any()),
-            write_port.data.eq(self.write.wdata),
-        ]
+        m.d.comb += writing.eq(write_port.en.any())
         if self.single_port:
             collides = writing
             # One signal for both ports: that is how synthesis sees that one RAM port serves them.
@@ -117,12 +122,11 @@ class AXIMemory(wiring.Component):
         beyond = Cat(size > n for n in range(largest))
         return Cat(address[:largest] & ~beyond, address[largest:]) + step
 
-    def _write(self, m: Module, port: Any) -> Any:
+    def _write(self, m: Module, enable: Any, address: Any) -> None:
         bus = self.write
         active, full = Signal(), Signal()
         response = Signal(2)
         identity = Signal.like(bus.awid)
-        address = Signal(exact_log2(self.size))
         size = Signal(3)
         m.d.comb += [
             bus.awready.eq(~active),
@@ -141,7 +145,7 @@ class AXIMemory(wiring.Component):
             m.d.sync += bus.bvalid.eq(0)
         with m.If(bus.wvalid & bus.wready):
             with m.If(response == AXI_OKAY):
-                m.d.comb += port.en.eq(bus.wstrb)
+                m.d.comb += enable.eq(bus.wstrb)
             m.d.sync += address.eq(self._next(address, size))
             with m.If(bus.wlast):
                 m.d.sync += [
@@ -150,7 +154,6 @@ class AXIMemory(wiring.Component):
                     bus.bresp.eq(response),
                     bus.bid.eq(identity),
                 ]
-        return address
 
     def _read(self, m: Module, data: Any, enable: Any, address: Any, collides: Any) -> None:
         """Two stages behind the address: the RAM's own register, and that of the port."""

@@ -69,7 +69,7 @@ class ActivationSequencer(wiring.Component):
     fault : Out(FAULT_LAYOUT)
         A word beyond a memory was needed; stays.
     stop : In(1)
-        Read no more.
+        Read no more, from the next cycle on.
     """
 
     def __init__(self, *, rows: int, depth: int, accumulator_depth: int) -> None:
@@ -126,7 +126,7 @@ class ActivationSequencer(wiring.Component):
         command = self.command.payload
         active, load, step, restart = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            self.command.ready.eq(~active | (step & counter.last)),
+            self.command.ready.eq(~(active | self.fault.valid) | (step & counter.last)),
             load.eq(self.command.valid & self.command.ready),
             counter.load.eq(load),
             counter.step.eq(step),
@@ -161,7 +161,7 @@ class ActivationSequencer(wiring.Component):
             source_beyond.eq(source.address[self.address_width :].any()),
             target_beyond.eq(target.address[self.accumulator_address_width :].any()),
             beyond.eq(source_beyond | target_beyond),
-            prefetcher.i.valid.eq(active & ~self.fault.valid & ~self.stop),
+            prefetcher.i.valid.eq(active),
             prefetcher.i.payload.address.eq(source.address),
             prefetcher.i.payload.read.eq(~beyond),
             tag.target.address.eq(target.address),
@@ -203,4 +203,6 @@ class ActivationSequencer(wiring.Component):
                     )
                 ),
             ]
+        with m.If(self.stop | self.fault.valid | (step & beyond)):
+            m.d.sync += active.eq(0)
         return m

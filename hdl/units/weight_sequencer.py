@@ -53,11 +53,11 @@ class WeightSequencer(wiring.Component):
     o : Out(stream of ArrayLayout(signed(8), cols))
         Weight vectors for the array.
     tile : Out(1)
-        The last word of a tile is requested in this cycle.
+        The last word of a tile was requested in the cycle before.
     fault : Out(FAULT_LAYOUT)
         A word beyond the memory was needed; stays.
     stop : In(1)
-        Read no more.
+        Read no more, from the next cycle on.
     """
 
     def __init__(self, *, rows: int, cols: int, depth: int) -> None:
@@ -128,7 +128,7 @@ class WeightSequencer(wiring.Component):
         # One word a cycle.
         active, step, skip, beyond = Signal(), Signal(), Signal(), Signal()
         missing = Signal(row_width)  # Rows of a last block that are not there, at its bottom.
-        running = active & ~self.fault.valid & ~self.stop
+        running = active & ~self.fault.valid
         m.d.comb += [
             self.command.ready.eq(scaled & (~active | (step & counter.last))),
             load.eq(self.command.valid & self.command.ready),
@@ -160,6 +160,8 @@ class WeightSequencer(wiring.Component):
             with m.If(command.last_rows < self.rows):
                 m.d.sync += missing.eq(self.rows - 1 - command.last_rows)
         with m.Elif(step & counter.last):
+            m.d.sync += active.eq(0)
+        with m.If(self.stop):
             m.d.sync += active.eq(0)
         # The loops pass the missing word, and stand still from then on.
         with m.If(fails):
