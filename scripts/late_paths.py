@@ -159,7 +159,7 @@ def group(name: str) -> str:
 def main() -> None:
     """Print the groups, the latest first."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("netlist", type=Path, help="netlist.json of `weft synth -o`, or any flat one")
+    parser.add_argument("netlist", type=Path, help="netlist.json of `weft synth`, or any flat one")
     parser.add_argument("--limit", type=float, default=10.0, help="nanoseconds (default: 10)")
     parser.add_argument("--groups", type=int, default=40, help="how many to show (default: 40)")
     parser.add_argument("--path", action="store_true", help="with the signals of the latest path")

@@ -148,7 +148,7 @@ FAMILIES: dict[str, Family] = {
             "TRELLIS_COMB": "lut4",
             "TRELLIS_COMB/CCU2": "ccu2c",
             "TRELLIS_COMB/DPRAM": "lutram",
-            "TRELLIS_RAMW": "lutram",
+            "TRELLIS_COMB/RAMW_BLOCK": "lutram",  # In the place of a port that writes.
             "TRELLIS_FF": "ff",
             "MULT18X18D": "dsp",
             "ALU54B": "alu54b",

@@ -248,6 +248,9 @@ class ControlRegisters(wiring.Component):
 
         if not is_serial:
             self._write_segments(m, write_port)
+        # A cycle later, as the address stays until the host has its answer.
+        copying = Signal()
+        m.d.sync += copying.eq(store)
         for item in RegisterMap.of_kind(Kind.STORED):
             target = self._output(item.name)
             if target is None:
@@ -256,7 +259,7 @@ class ControlRegisters(wiring.Component):
                 stored_bits(item, self.config).bit_length(), init=item.reset, name=item.name.lower()
             )
             m.d.comb += target.eq(copy)
-            with m.If(store & (write_port.addr == item.offset // 4)):
+            with m.If(copying & (address == item.offset // 4)):
                 m.d.sync += copy.eq(word)
         return read_port.data, filled
 

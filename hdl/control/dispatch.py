@@ -14,7 +14,7 @@ from .legality import InstructionRules
 
 __all__ = ["DISPATCH_LATENCY", "Dispatch", "write_layout"]
 
-DISPATCH_LATENCY = 4
+DISPATCH_LATENCY = 5
 """Cycles from the last word of an instruction to its ``commit``."""
 
 
@@ -105,7 +105,7 @@ class Dispatch(wiring.Component):
                 m.d.comb += number.eq(index)
         with m.If(passing):
             m.d.sync += held.eq(chosen)
-        m.d.comb += [
+        m.d.sync += [
             self.o.valid.eq(passing),
             self.o.payload.word.eq(word),
             self.o.payload.unit.eq(number),
@@ -149,21 +149,22 @@ class Dispatch(wiring.Component):
         matches: dict[Opcode, Value],
         chosen: Signal,
     ) -> None:
-        """Whether the instruction was legal, in the third cycle after its last word."""
+        """Whether the instruction was legal, in the fourth cycle after its last word."""
         width = self.data_width
-        # Bits that are set though they have to be zero.
+        # Bits that are set though they have to be zero: which these are, a cycle before.
         wrong, wrong_before = Signal(), Signal()
-        zero = Signal(width)
+        zero, compared = Signal(width), Signal(width)
+        begins, counts = Signal(), Signal()
+        m.d.sync += [zero.eq(0), compared.eq(word.data), begins.eq(word.position == 0)]
         for position in range(words_of_instruction(width)):
             with m.If(word.position == position):
                 for form in FORMATS.values():
                     mask = InstructionRules.zero_mask(form) >> position * width
                     with m.If(matches[form.opcode]):
-                        m.d.comb += zero.eq(mask & ((1 << width) - 1))
-        m.d.comb += wrong.eq(
-            (word.data & zero).any() | (wrong_before & (word.position != 0))
-        )
-        with m.If(passing):
+                        m.d.sync += zero.eq(mask & ((1 << width) - 1))
+        m.d.comb += wrong.eq((compared & zero).any() | (wrong_before & ~begins))
+        m.d.sync += counts.eq(passing)
+        with m.If(counts):
             m.d.sync += wrong_before.eq(wrong)
 
         # Of the words before the last, the bits that rules look at.
@@ -180,11 +181,12 @@ class Dispatch(wiring.Component):
             bits.append(value)
         broken = self.rules.broken(Cat(bits), matches)
         refused, failed = Signal(), Signal()
-        code, index, ended_index = (
-            Signal(ErrorCode), Signal.like(word.index), Signal.like(word.index)
-        )
-        ended, passed, queue = Signal(), Signal.like(chosen), Signal.like(chosen)
-        set_wrongly, illegal, not_configured = Signal(), Signal(), Signal()
+        code, index = Signal(ErrorCode), Signal.like(word.index)
+        passed = Signal.like(chosen)
+        # What ended, beside `wrong` and a cycle later; and of what kind it is.
+        end = Signal(data.StructLayout({"valid": 1, "index": len(index), "queue": len(chosen)}))
+        ended = Signal.like(end)
+        broken_rule, illegal, missing, not_configured = (Signal() for _ in range(4))
         m.d.comb += [
             self.commit.eq(Mux(self.halt, 0, passed)),
             self.error.valid.eq(failed),
@@ -192,27 +194,26 @@ class Dispatch(wiring.Component):
             self.error.index.eq(index),
         ]
         m.d.sync += [
-            ended.eq(passing & last),
-            ended_index.eq(word.index),
-            queue.eq(chosen),
-            set_wrongly.eq(wrong),
-            illegal.eq(broken[ErrorCode.ILLEGAL_INSTRUCTION]),
-            not_configured.eq(broken[ErrorCode.NOT_CONFIGURED]),
+            end.valid.eq(passing & last),
+            end.index.eq(word.index),
+            end.queue.eq(chosen),
+            broken_rule.eq(broken[ErrorCode.ILLEGAL_INSTRUCTION]),
+            missing.eq(broken[ErrorCode.NOT_CONFIGURED]),
+            ended.eq(end),
+            illegal.eq(wrong | broken_rule),
+            not_configured.eq(missing),
             passed.eq(0),
             failed.eq(0),
         ]
-        with m.If(ended & ~refused):
-            m.d.sync += index.eq(ended_index)
-            with m.If(set_wrongly | illegal | not_configured):
+        with m.If(ended.valid & ~refused):
+            m.d.sync += index.eq(ended.index)
+            with m.If(illegal | not_configured):
                 m.d.sync += [
                     refused.eq(1),
                     failed.eq(1),
                     code.eq(
-                        Mux(
-                            set_wrongly | illegal,
-                            ErrorCode.ILLEGAL_INSTRUCTION, ErrorCode.NOT_CONFIGURED,
-                        )
+                        Mux(illegal, ErrorCode.ILLEGAL_INSTRUCTION, ErrorCode.NOT_CONFIGURED)
                     ),
                 ]
             with m.Else():
-                m.d.sync += passed.eq(queue)
+                m.d.sync += passed.eq(ended.queue)

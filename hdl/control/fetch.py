@@ -153,13 +153,16 @@ class Fetch(wiring.Component):
         # Where the next burst starts: a chunk, and a beat in it, which only the first has.
         beat = Signal(split) if split else Const(0, 0)
         chunk = Signal(self.address_width - shift - split + 1)
+        # Whether they are the program's last chunk and its end: known a cycle later.
         in_last_chunk, complete = Signal(), Signal()
         m.d.comb += [
             axi.arid.eq(AXI_ID),
             axi.arsize.eq(shift),
             axi.arburst.eq(AXI_BURST_INCR),
+        ]
+        m.d.sync += [
             in_last_chunk.eq(chunk == end[split:]),
-            complete.eq(in_last_chunk & (beat == end[:split]) if split else in_last_chunk),
+            complete.eq((chunk == end[split:]) & (beat == end[:split])),
         ]
 
         in_flight = Signal(range(BURSTS_IN_FLIGHT + 1))
@@ -207,7 +210,9 @@ class Fetch(wiring.Component):
                         m.d.sync += active.eq(1)
                         m.next = "REST"
                     with m.Else():
-                        m.next = "PLAN"
+                        m.next = "COMPARE"
+            with m.State("COMPARE"):
+                m.next = "PLAN"
         m.d.comb += axi.araddr.eq(Cat(beat, chunk) << shift)
         m.d.comb += self.idle.eq(~in_flight.any())
 

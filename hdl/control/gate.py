@@ -95,7 +95,7 @@ class SemaphoreGate(wiring.Component):
         granted, is_sync = Signal(), Signal()
         held = data.View(FORMATS[Opcode.SYNC].layout, self.o.payload.instruction)
         m.d.comb += [
-            self.o.valid.eq(granted & ~self.halt),
+            self.o.valid.eq(granted),
             self.waiting.eq(self.occupied & ~granted),
             self.request.valid.eq(self.waiting),
             self.request.mask.eq(held.wait),
@@ -106,6 +106,8 @@ class SemaphoreGate(wiring.Component):
             m.d.sync += [self.occupied.eq(0), granted.eq(0)]
         with m.Elif(self.grant):
             m.d.sync += granted.eq(1)
+        with m.If(self.halt):
+            m.d.sync += granted.eq(0)
 
         own = Const(Opcode[self.unit.name].value, OPCODE_WIDTH)
         sync = Const(Opcode.SYNC.value, OPCODE_WIDTH)

@@ -40,7 +40,7 @@ class InstructionQueues(wiring.Component):
 
     The index of an instruction lies beside its words, a slice with each. One word is read in a
     cycle, so gates that are empty at one time are filled one after the other, the first queue in
-    ``urgency`` first. An instruction committed in cycle t is in an empty gate in t + 4 + its words.
+    ``urgency`` first. An instruction committed in cycle t is in an empty gate in t + 5 + its words.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class InstructionQueues(wiring.Component):
         written, word = self.i.payload, self.i.payload.word
         slices = [word.index[n * slice_width :][:slice_width] for n in range(words)]
         place = (words - 1).bit_length()
-        produce, consume, stored = [], [], []
+        produce, consume, stored, some = [], [], [], []
         take = Signal(units)
         for number in range(units):
             produced = Signal(slots, name=f"produced_{number}")
@@ -116,6 +116,10 @@ class InstructionQueues(wiring.Component):
             with m.If(take[number]):
                 m.d.sync += consumed.eq(consumed + 1)
             m.d.sync += level.eq(level + self.commit[number] - take[number])
+            # Late by a cycle, in which the gate that has taken an instruction is not asked.
+            holds = Signal(name=f"holds_{number}")
+            m.d.sync += holds.eq(level.any())
+            some.append(holds)
             produce.append(produced)
             consume.append(consumed)
             stored.append(level)
@@ -128,7 +132,7 @@ class InstructionQueues(wiring.Component):
         position, position_1 = (Signal.like(word.position) for _ in range(2))
         ready = Signal(units)
         m.d.comb += [
-            ready.eq(self.wanted & ~self.filling & Cat(level.any() for level in stored)),
+            ready.eq(self.wanted & ~self.filling & Cat(some)),
             last.eq(position == words - 1),
         ]
         with m.If(reading):

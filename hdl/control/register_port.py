@@ -86,18 +86,16 @@ class RegisterPort(wiring.Component):
                 m.d.sync += ready.eq(1)
 
         active, writing = Signal(), Signal()
-        write_waits = Signal()
-        m.d.comb += write_waits.eq(address_held & data_held)
+        write_next = Signal()
+        m.d.comb += write_next.eq(address_held & data_held & (~read_held | ~writing))
         with m.If(~active):
-            with m.If(write_waits & (~read_held | ~writing)):
-                m.d.sync += [active.eq(1), writing.eq(1), access.valid.eq(1)]
-            with m.Elif(read_held):
-                m.d.sync += [active.eq(1), writing.eq(0), access.valid.eq(1)]
+            m.d.sync += access.payload.address.eq(Mux(write_next, write_address, read_address))
+            with m.If(write_next | read_held):
+                m.d.sync += [active.eq(1), writing.eq(write_next), access.valid.eq(1)]
         with m.If(access.valid & access.ready):
             m.d.sync += access.valid.eq(0)
         m.d.comb += [
             access.payload.write.eq(writing),
-            access.payload.address.eq(Mux(writing, write_address, read_address)),
             access.payload.data.eq(write_data),
             access.payload.strobe.eq(Mux(writing, write_strobe, 0)),
         ]

@@ -28,10 +28,9 @@ class Semaphores(wiring.Component):
     """Counts signals, grants waits.
 
     Any number of sources may signal in a cycle. A semaphore signalled in cycle t can be granted in
-    t + 1. One request is granted at a time: the first in the list whose semaphores all hold a
-    count. The counts lag a cycle behind signals and grants, so none is granted in the cycle after a
-    grant; and the flag "at least one" is registered with the count, so that a grant is a few levels
-    of logic.
+    t + 2. One request is granted at a time: the first in the list whose semaphores all hold a
+    count. The counts lag a cycle behind grants, so none is granted in the cycle after a grant; and
+    the flag "at least one" is registered with the count, so that a grant is a few levels of logic.
 
     An overflow is a signal to a semaphore that holds 63 counts, unless a grant in the same cycle
     takes one from it. The error names the lowest such semaphore and an instruction that signalled
@@ -57,11 +56,11 @@ class Semaphores(wiring.Component):
     clear : In(1)
         Set all counts to zero.
     halt : In(1)
-        Grant nothing, count no signal.
+        Count no signal, and from the next cycle on grant nothing.
     quiet : Out(1)
         No signal of the cycle before is still to be counted.
     error : Out(ERROR_LAYOUT)
-        SEMAPHORE_OVERFLOW, two cycles after the signal; the address is the semaphore's number.
+        SEMAPHORE_OVERFLOW, three cycles after the signal; the address is the semaphore's number.
 
     Raises
     ------
@@ -94,7 +93,12 @@ class Semaphores(wiring.Component):
         overflow = Signal(SEMAPHORE_COUNT)
         near_maximum = Signal(SEMAPHORE_COUNT)
         granted = Signal(self.requests)
-        m.d.sync += [overflow.eq(0), granted.eq(self.grant)]
+        blocked, clearing = Signal(), Signal()
+        m.d.sync += [
+            granted.eq(self.grant),
+            clearing.eq(self.clear),
+            blocked.eq(self.grant.any() | self.clear | self.halt),
+        ]
         for number, request in enumerate(self.request):
             with m.If(granted[number]):
                 m.d.comb += taken.eq(request.mask)
@@ -107,30 +111,28 @@ class Semaphores(wiring.Component):
             added = [source[number] for source in signalled]
             m.d.comb += [
                 following.eq(count + _difference(added, taken[number])),
-                available[number].eq(Cat(added).any() | one),
+                available[number].eq(one),
                 # The maximum is one below a power of two: no comparison needs a carry chain.
                 near_maximum[number].eq(count[(self.sources - 1).bit_length() :].all()),
             ]
             m.d.sync += [
                 count.eq(following),
-                one.eq(following != 0),
+                # As `following` would say, which is never negative.
+                one.eq(Cat(added, count[1:]).any() | (count[0] & ~taken[number])),
                 overflow[number].eq(following[len(count) :].any()),
             ]
-            with m.If(self.clear):
+            with m.If(clearing):
                 m.d.sync += [count.eq(0), one.eq(0)]
 
         eligible = Signal(self.requests)
         m.d.comb += self.grant.eq(eligible & ~(eligible - 1)[: self.requests])
         for number, request in enumerate(self.request):
             m.d.comb += eligible[number].eq(
-                request.valid
-                & (~request.mask | available).all()
-                & ~self.halt
-                & ~granted.any()
+                request.valid & (~request.mask | available).all() & ~blocked
             )
 
         for mask, source in zip(signalled, self.signal, strict=True):
-            m.d.sync += mask.eq(Mux(self.halt | self.clear, 0, source.mask))
+            m.d.sync += mask.eq(Mux(self.halt, 0, source.mask))
         m.d.comb += self.quiet.eq(~Cat(signalled).any())
         self._report(m, signalled, near_maximum, overflow)
         return m
@@ -149,9 +151,9 @@ class Semaphores(wiring.Component):
         for number in reversed(range(SEMAPHORE_COUNT)):
             with m.If(overflow[number]):
                 m.d.comb += lowest.eq(number)
-        m.d.comb += [
+        m.d.comb += self.error.code.eq(ErrorCode.SEMAPHORE_OVERFLOW)
+        m.d.sync += [
             self.error.valid.eq(overflow.any()),
-            self.error.code.eq(ErrorCode.SEMAPHORE_OVERFLOW),
             self.error.index.eq(chosen),
             self.error.address.eq(lowest),
         ]

@@ -51,7 +51,7 @@ class Sequencer(wiring.Component):
     axi : Out(AXI4ReadSignature)
         Instruction fetch.
     start : In(1)
-        Begin the program; semaphores are cleared.
+        Begin the program; semaphores are cleared in the cycle after.
     program_address : In(64)
         See `Fetch`.
     program_length : In(24)
@@ -65,13 +65,13 @@ class Sequencer(wiring.Component):
     errors : Out(ArrayLayout(ERROR_LAYOUT, 7))
         Of all units, fetch, dispatch and semaphores, one for each of `REPORTERS`.
     finished : Out(1)
-        Every instruction of the program is with its unit.
+        In the cycle before, every instruction of the program was with its unit.
     idle : Out(1)
-        Fetch and units are idle.
+        In the cycle before, fetch and units were idle.
     quiet : Out(1)
         No semaphore signal is on its way.
     progress : Out(1)
-        Something moved in the cycle before.
+        Something moved two cycles before.
     oldest : Out(24)
         Of the instructions in gates and units, the least index: of each unit that in its gate,
         else the last one it took if it is not idle. A few cycles after the last of them moved.
@@ -144,13 +144,15 @@ class Sequencer(wiring.Component):
         connect(m, fetch.o, dispatch.i)
         connect(m, dispatch.o, queues.i)
         dispatched = dispatch.commit.any()
+        begin = Signal()
+        m.d.sync += begin.eq(self.start)
         m.d.comb += [
-            fetch.start.eq(self.start),
+            fetch.start.eq(begin),
             fetch.program_address.eq(self.program_address),
             fetch.length.eq(self.program_length),
             fetch.room.eq(queues.room),
             queues.commit.eq(dispatch.commit),
-            semaphores.clear.eq(self.start),
+            semaphores.clear.eq(begin),
             *(part.halt.eq(self.halt) for part in (fetch, dispatch, semaphores)),
             self.errors[ErrorSource.FETCH.value].eq(fetch.error),
             self.errors[ErrorSource.DISPATCH.value].eq(dispatch.error),
@@ -190,14 +192,18 @@ class Sequencer(wiring.Component):
             idle.append(port.idle)
             moved.append(port.progress)
 
-        m.d.comb += [
-            oldest.i[len(units)].index.eq(fetch.o.payload.index),
-            self.finished.eq(fetch.done & queues.empty & ~Cat(occupied).any()),
+        m.d.comb += oldest.i[len(units)].index.eq(fetch.o.payload.index)
+        m.d.sync += [
+            self.finished.eq(
+                fetch.done & queues.empty & ~Cat(occupied, self.start, begin).any()
+            ),
             self.idle.eq(Cat(idle).all()),
         ]
-        moving = Signal()
-        m.d.comb += moving.eq(
-            Cat(moved, fetch.progress, dispatched, queues.filling, semaphores.grant).any()
-        )
-        m.d.sync += self.progress.eq(moving)
+        moving = Signal(len(moved) + 4)
+        m.d.sync += [
+            moving.eq(
+                Cat(moved, fetch.progress, dispatched, queues.filling.any(), semaphores.grant.any())
+            ),
+            self.progress.eq(moving.any()),
+        ]
         return m

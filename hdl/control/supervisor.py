@@ -150,6 +150,9 @@ class Supervisor(wiring.Component):
 
         running, done, failed, resetting = Signal(), Signal(), Signal(), Signal()
         draining, stuck = Signal(), Signal()
+        stops, stopped, caught = Signal(), Signal(), Signal()
+        m.d.comb += stops.eq(running & any_error)
+        m.d.sync += stopped.eq(stops & ~self.halt)
         quiesced = self._settle(m, self.halt & self.idle)
         complete = self._settle(m, running & ~self.halt & self.finished & self.idle)
         m.d.comb += [
@@ -163,7 +166,7 @@ class Supervisor(wiring.Component):
             self.count.eq(running & ~self.halt),
             watchdog.limit.eq(self.watchdog_limit),
             watchdog.active.eq(running),
-            watchdog.progress.eq(self.progress | (any_error & ~self.halt)),
+            watchdog.progress.eq(self.progress | stopped),
             own.valid.eq(watchdog.expired & ~self.halt),
             own.code.eq(ErrorCode.NO_PROGRESS),
             own.index.eq(self.oldest),
@@ -171,31 +174,34 @@ class Supervisor(wiring.Component):
 
         m.d.sync += [self.done_event.eq(0), self.error_event.eq(0), self.unit_reset.eq(0)]
         with m.If(self.unit_reset):
-            m.d.sync += [resetting.eq(0), self.halt.eq(0)]
+            m.d.sync += resetting.eq(0)
         with m.Elif(resetting):
             m.d.sync += self.unit_reset.eq(quiesced)
         with m.Elif(self.soft_reset):
             m.d.sync += [signal.eq(0) for signal in (running, done, failed, draining, stuck)]
-            m.d.sync += [resetting.eq(1), self.halt.eq(1)]
+            m.d.sync += resetting.eq(1)
         with m.Elif(self.launch):
             m.d.sync += [running.eq(1), done.eq(0)]
         with m.Elif(draining):
-            with m.If(quiesced | watchdog.expired):
+            # The error starts the watchdog's count over, a cycle later.
+            with m.If(quiesced | (watchdog.expired & ~stopped)):
                 m.d.sync += [draining.eq(0), stuck.eq(~quiesced), self.error_event.eq(1)]
                 m.d.sync += [running.eq(0), failed.eq(1)]
         with m.Elif(running):
             with m.If(any_error):
-                m.d.sync += [self.halt.eq(1), draining.eq(1)]
+                m.d.sync += draining.eq(1)
             with m.Elif(complete & self.quiet):
                 m.d.sync += [running.eq(0), done.eq(1), self.done_event.eq(1)]
         with m.Elif(quiesced):
             m.d.sync += stuck.eq(0)
 
-        # Apart from the above, so that synthesis finds a reset and an enable.
+        # Apart from the above, as paths from errors are long: the fault follows them, zero if there
+        # is none, until one is caught.
+        m.d.sync += self.halt.eq(~self.unit_reset & (self.halt | self.soft_reset | stops))
         with m.If(self.soft_reset & ~resetting & ~self.unit_reset):
-            m.d.sync += self.fault.eq(0)
-        with m.Elif(running & any_error & ~draining & ~resetting):
-            m.d.sync += self.fault.eq(self._winner(errors))
+            m.d.sync += [self.fault.eq(0), caught.eq(0)]
+        with m.Elif(~caught):
+            m.d.sync += [self.fault.eq(self._winner(errors)), caught.eq(stops)]
         return m
 
     @staticmethod

@@ -123,9 +123,11 @@ class ArrayIssue(wiring.Component):
         recent = Signal(Accumulator.hazard_distance - 1)
         entered = Signal(range(Accumulator.hazard_distance))
         interlock = Signal()
-        m.d.sync += recent.eq(Cat(self.issued, recent))
+        m.d.sync += [
+            recent.eq(Cat(self.issued, recent)),
+            entered.eq(sum(recent[:-1], self.issued)),
+        ]
         m.d.comb += [
-            entered.eq(sum(recent[1:], recent[0])),
             interlock.eq(self.i.valid & (tag.behind != 0) & (entered >= tag.behind)),
         ]
 

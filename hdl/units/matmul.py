@@ -145,9 +145,8 @@ class MatmulUnit(wiring.Component):
         wiring.connect(m, activations.o, issue.i)
         wiring.connect(m, issue.o, array.activations)
 
-        stopped, stop = Signal(), Signal()
-        m.d.comb += stop.eq(stopped | self.halt)
-        m.d.sync += stopped.eq(stop | issue.error)
+        stop = Signal()
+        m.d.sync += stop.eq(stop | self.halt | issue.error)
 
         # The weight sequencer takes a command a cycle before the activation sequencer at least,
         # unless a tile has so few rows that this cycle would be missed. The next one comes when
@@ -222,7 +221,7 @@ class MatmulUnit(wiring.Component):
         m.d.comb += [
             self.signal.eq(Mux(self.halt, 0, completion.signal)),
             self.signal_index.eq(completion.signal_index),
-            self.idle.eq(Mux(stopped, ~in_flight.any(), completion.empty)),
+            self.idle.eq(Mux(stop, ~in_flight.any(), completion.empty)),
             self.busy.eq(~self.idle),
             self.wait_memory.eq(
                 self.busy

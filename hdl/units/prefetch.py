@@ -26,7 +26,7 @@ class Prefetcher(wiring.Component):
                                      read.data --> [FIFO] --> o
 
     The memory cannot wait, so an address is accepted only if the FIFO has room for its word.
-    ``depth`` covers the six cycles from an accepted address to a free place after its word has
+    ``depth`` covers the seven cycles from an accepted address to a free place after its word has
     left, so one word a cycle passes. First word: ``latency`` cycles after its address.
 
     Parameters
@@ -80,11 +80,17 @@ class Prefetcher(wiring.Component):
         wiring.connect(m, queue.o, wiring.flipped(self.o))
         accepted = Signal()
         released = Signal()
+        # Places that will be free after an address that is taken now; the flag beside them keeps a
+        # comparison out of what waits for it.
         places = Signal(range(self.depth + 1), init=self.depth)
+        room = Signal(init=1)
         m.d.comb += [
-            self.i.ready.eq(places != 0),
-            accepted.eq(self.i.valid & self.i.ready),
+            self.i.ready.eq(room),
+            accepted.eq(self.i.valid & room),
+        ]
+        m.d.sync += [
             released.eq(self.o.valid & self.o.ready),
+            room.eq(released | places[1:].any() | (places[0] & ~accepted)),
         ]
         with m.If(accepted & ~released):
             m.d.sync += places.eq(places - 1)

