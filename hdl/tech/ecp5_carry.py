@@ -132,7 +132,7 @@ def add_or_load(
     """``left + right`` in ``width`` bits; with ``load``, while both are zero, ``value``: the
     multiplexer is in the adder's tables.
 
-    With ``load`` no slot has a carry to make or to pass on, so the entry at ``C`` and ``D`` zero may
+    With ``load`` there is no carry to make or to pass on, so the entry at ``C`` and ``D`` zero may
     leave ``value`` out.
 
     Cost: ``width / 2`` CCU2C rounded up; for an even width also one LUT.

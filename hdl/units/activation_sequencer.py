@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -131,12 +131,13 @@ class ActivationSequencer(wiring.Component):
             counter.load.eq(load),
             counter.step.eq(step),
             *(counter.counts[name].eq(command[name]) for name in LEVELS),
-            restart.eq(Cat(counter.advance[name] for name in BLOCK_LEVELS).any()),
+            restart.eq(counter.moves[BLOCK_LEVELS[-1]]),
             source.load.eq(load),
             source.base.eq(command.activation_address),
             *(source.strides[name].eq(command[ACTIVATION_STRIDES[name]]) for name in LEVELS),
             source.step.eq(step),
             source.advance.eq(counter.advance),
+            source.moves.eq(counter.moves),
             target.load.eq(load),
             target.base.eq(command.accumulator_address),
             *(
@@ -145,7 +146,9 @@ class ActivationSequencer(wiring.Component):
             ),
             target.step.eq(step),
             target.advance.block.eq(restart),
+            target.moves.block.eq(restart),
             *(target.advance[name].eq(counter.advance[name]) for name in target_levels),
+            *(target.moves[name].eq(counter.moves[name]) for name in target_levels),
         ]
         first, accumulate = Signal(), Signal()
         with m.If(load):

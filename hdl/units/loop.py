@@ -42,6 +42,8 @@ class LoopCounter(wiring.Component):
         The level is in its last iteration.
     advance : Out(StructLayout of 1, by level)
         The level that the next step advances (those inside it restart); none if ``last``.
+    moves : Out(StructLayout of 1, by level)
+        The next step advances the level or one outside it.
     last : Out(1)
         All levels are in their last iteration.
     """
@@ -58,6 +60,7 @@ class LoopCounter(wiring.Component):
                 "done": Out(counts),
                 "at_last": Out(flags),
                 "advance": Out(flags),
+                "moves": Out(flags),
                 "last": Out(1),
             }
         )
@@ -70,8 +73,10 @@ class LoopCounter(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Describe the hardware."""
         m = Module()
-        outside: Any = Const(0, 1)  # A level outside advances.
-        ends, advances = [], []
+        # Whether a level or one outside it advances is kept for each: derived from one another,
+        # the enables of all that moves with a level would be a chain through all levels.
+        outside: Any = Const(0, 1)
+        ends, advances, moving = [], [], []
         for name, width in self.levels:
             count = Signal(width, name=f"{name}_count")
             single = Signal(name=f"{name}_single")
@@ -82,6 +87,7 @@ class LoopCounter(wiring.Component):
             ending = Signal(name=f"{name}_ending")
             at_last = Signal(name=f"{name}_at_last")
             advance = Signal(name=f"{name}_advance")
+            moves = Signal(name=f"{name}_moves")
             end = Signal(name=f"{name}_end")  # What `at_last` becomes with a load or a step.
             more = Signal(width, name=f"{name}_more")
             new_count = self.counts[name]
@@ -93,6 +99,7 @@ class LoopCounter(wiring.Component):
                 self.done[name].eq(done),
                 self.at_last[name].eq(at_last),
                 self.advance[name].eq(advance),
+                self.moves[name].eq(moves),
             ]
             # Counting up to the count rather than down from it takes no multiplexer: flip-flops
             # have a reset.
@@ -116,12 +123,17 @@ class LoopCounter(wiring.Component):
                 m.d.sync += at_last.eq(end)
             ends.append(end)
             advances.append(advance)
-            outside = Cat(advances).any()
+            moving.append(moves)
+            outside = moves
         last = Signal()
         with m.If(self.load | self.step):
             m.d.sync += last.eq(Cat(ends).all())
-            for number, advance in enumerate(advances):
-                m.d.sync += advance.eq(~ends[number] & Cat(ends[number + 1 :]).all())
+            for number, (advance, moves) in enumerate(zip(advances, moving, strict=True)):
+                inside = Cat(ends[number + 1 :]).all()
+                m.d.sync += [
+                    advance.eq(inside & ~ends[number]),
+                    moves.eq(inside & ~Cat(ends[: number + 1]).all()),
+                ]
         m.d.comb += self.last.eq(last)
         return m
 
@@ -156,6 +168,8 @@ class AddressGenerator(wiring.Component):
         Go to the next iteration.
     advance : In(StructLayout of 1, by level)
         The level to advance, as :class:`LoopCounter` says.
+    moves : In(StructLayout of 1, by level)
+        The level or one outside it is to advance, likewise.
     address : Out(width)
         Address of the present iteration.
     """
@@ -180,6 +194,7 @@ class AddressGenerator(wiring.Component):
                 "strides": In(data.StructLayout(dict(self.levels))),
                 "step": In(1),
                 "advance": In(flags),
+                "moves": In(flags),
                 "address": Out(width),
             }
         )
@@ -199,7 +214,6 @@ class AddressGenerator(wiring.Component):
         width = self.width
         start: Any = Const(0, width)
         stride: Any = Const(0, width)
-        outside: Any = Const(0, 1)
         new = Signal(width)
         for name, shape in self.levels:
             advance = self.advance[name]
@@ -214,8 +228,7 @@ class AddressGenerator(wiring.Component):
                 extended = Signal(Shape(width, shape.signed), name=f"{name}_extended")
                 m.d.comb += extended.eq(added)
                 stride = stride | (extended.as_unsigned() & advance.replicate(width))
-            outside = outside | advance
-            with m.If(self.load | (self.step & outside)):
+            with m.If(self.load | (self.step & self.moves[name])):
                 m.d.sync += kept.eq(new)
         total = self.technology.add_or_load(
             m, "new", start, stride, self.load, self.base, width

@@ -139,7 +139,9 @@ class VectorReader(wiring.Component):
         one, one_valid = self.i.payload, self.i.valid
         m.submodules.buffer = buffer = Once(StreamBuffer(one.read.shape()))
         two, two_valid = buffer.o.payload, buffer.o.valid
-        old_done, blocked, old_waits, old_taken, two_here = (Signal() for _ in range(5))
+        old_done, blocked, old_waits, old_free, old_taken, two_here = (
+            Signal() for _ in range(6)
+        )
         takes, moves, issues = Signal(), Signal(), Signal()
         activation, accumulator = self.activation_read, self.accumulator_read
 
@@ -167,17 +169,16 @@ class VectorReader(wiring.Component):
             blocked.eq(one.hazard & ~waited & ~drained),
             two_here.eq(two_valid & two.accumulator),
             old_waits.eq(one_valid & one.old & ~old_done),
-            old_taken.eq(
-                old_waits
-                & ~blocked
-                & ~two_here
+            old_free.eq(
+                ~two_here
                 & accumulator.ready
                 & ~being_written("accumulator", one.result.address)
             ),
+            old_taken.eq(old_waits & ~blocked & old_free),
             moves.eq(
                 one_valid
                 & ~blocked
-                & (~one.old | old_done | old_taken)
+                & (~one.old | old_done | old_free)
                 & room
                 & buffer.i.ready
             ),

@@ -152,12 +152,11 @@ class VectorSequencer(wiring.Component):
         )
         parameter = self._parameters(m, setup, held, counter, step)
         first, last = Signal(), Signal()
-        new_window = counter.advance.chunks | counter.advance.count_x | counter.advance.count_y
         m.d.comb += last.eq(counter.at_last.window_y & counter.at_last.window_x)
         with m.If(load):
             m.d.sync += first.eq(1)
         with m.Elif(step):
-            m.d.sync += first.eq(new_window)
+            m.d.sync += first.eq(counter.moves.chunks)
 
         # The request of a step, in the cycle after it, checked as it goes to the queue.
         request, stepped, issued = (
@@ -281,20 +280,22 @@ class VectorSequencer(wiring.Component):
             generator.strides.chunks.eq(at_end),
         ]
         for level, name in strides.items():
-            m.d.comb += generator.advance[level].eq(counter.advance[level])
+            m.d.comb += [
+                generator.advance[level].eq(counter.advance[level]),
+                generator.moves[level].eq(counter.moves[level]),
+            ]
             if name:
                 m.d.comb += generator.strides[level].eq(setup[name])
         memory = f"{side}_memory"
         lanes = self.config.lanes
         ends = [elements // lanes - 1 for elements in (self.config.rows, self.config.cols)]
-        restarts = counter.advance.count_x | counter.advance.count_y
         with m.If(counter.load):
             m.d.comb += following.eq(setup[f"{side}_slot"])
-        with m.Elif(restarts):
+        with m.Elif(counter.moves.count_x):
             m.d.comb += following.eq(held[f"{side}_slot"])
         with m.Elif(~at_end):
             m.d.comb += following.eq(slot + 1)
-        with m.If(counter.load | (step & (restarts | counter.advance.chunks))):
+        with m.If(counter.load | (step & counter.moves.chunks)):
             m.d.sync += [
                 slot.eq(following),
                 at_end.eq(
@@ -319,8 +320,10 @@ class VectorSequencer(wiring.Component):
             generator.base.eq(setup.parameter_address),
             generator.step.eq(step),
             generator.strides.chunks.eq(~held.uniform),
-            generator.advance.point.eq(counter.advance.count_x | counter.advance.count_y),
+            generator.advance.point.eq(counter.moves.count_x),
+            generator.moves.point.eq(counter.moves.count_x),
             generator.advance.chunks.eq(counter.advance.chunks),
+            generator.moves.chunks.eq(counter.moves.chunks),
         ]
         return generator
 

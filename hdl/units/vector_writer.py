@@ -93,18 +93,19 @@ class VectorWriter(wiring.Component):
         # A register behind the queue with a valid bit for each port, so that those who share the
         # ports know early whether they must wait.
         head, values = Signal(entry, reset_less=True), Signal(int32_vector(lanes))
-        valid, free, taken, ended = Signal(), Signal(), Signal(), Signal()
+        free, taken, ended = Signal(), Signal(), Signal()
         activation, accumulator = self.activation_write, self.accumulator_write
         m.d.comb += [
             queue.i.valid.eq(self.valid),
             *(queue.i.payload[name].eq(self.chunk[name]) for name in kept),
             queue.i.payload.result.eq(self.result.as_value()),
             values.as_value().eq(head.result),
-            valid.eq(activation.valid | accumulator.valid),
             taken.eq(
                 (activation.valid & activation.ready) | (accumulator.valid & accumulator.ready)
             ),
-            free.eq(taken | ~valid),
+            free.eq(
+                ~((activation.valid & ~activation.ready) | (accumulator.valid & ~accumulator.ready))
+            ),
             queue.o.ready.eq(free),
             self.waiting.eq(~free),
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value, signed, unsigned
+from amaranth.hdl import Const, Module, Signal, Value, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
@@ -148,7 +148,9 @@ class WeightSequencer(wiring.Component):
             generator.strides.row.eq(-command.weight_stride_row),
             generator.step.eq(step),
             generator.advance.row.eq(counter.advance.row),
-            generator.advance.block.eq(Cat(counter.advance[name] for name in BLOCK_LEVELS).any()),
+            generator.moves.row.eq(counter.moves.row),
+            generator.advance.block.eq(counter.moves[BLOCK_LEVELS[-1]]),
+            generator.moves.block.eq(counter.moves[BLOCK_LEVELS[-1]]),
         ]
         m.d.sync += self.tile.eq(step & ~beyond & counter.at_last.row)
         fails = running & beyond
