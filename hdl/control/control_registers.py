@@ -247,7 +247,7 @@ class ControlRegisters(wiring.Component):
                             m.d.comb += write_port.data.eq(first)
 
         if not is_serial:
-            self._write_segments(m, write_port)
+            self._write_segments(m, write_port, word, filled)
         # A cycle later, as the address stays until the host has its answer.
         copying = Signal()
         m.d.sync += copying.eq(store)
@@ -263,11 +263,14 @@ class ControlRegisters(wiring.Component):
                 m.d.sync += copy.eq(word)
         return read_port.data, filled
 
-    def _write_segments(self, m: Module, write_port: Any) -> None:
+    def _write_segments(
+        self, m: Module, write_port: Any, word: Signal, filled: Signal
+    ) -> None:
         """Every write of a segment's register also goes to the tables, a cycle later; of a limit
-        that is larger than the address space, the size of that."""
+        that is larger than the address space, the size of that. While the memory is filled, zero,
+        which is what they hold after a reset."""
         base = SEGMENT_BASE // 4
-        data = write_port.data
+        data: Value = Mux(filled, word, 0)
         width = self.config.axi_address_width
         if width < 32:
             # A base has no bits up there.
