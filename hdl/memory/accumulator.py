@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In
+from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ..once import Once
@@ -75,6 +75,8 @@ class Accumulator(wiring.Component):
         other elements of the word stay as they are.
     vector_read, vector_data, vector_write
         As the three before, of the vector unit: chunks of ``lanes`` elements.
+    busy : Out(banks)
+        An update reads this bank: the requests for its words wait.
     """
 
     read_latency: ClassVar[int] = MemoryBank.latency
@@ -129,7 +131,9 @@ class Accumulator(wiring.Component):
             banks=banks,
         )
         update = UpdateSignature(address_width=self.address_width, cols=cols, width=data_width)
-        super().__init__({"update": In(update), **self.shared.members()})
+        super().__init__(
+            {"update": In(update), "busy": Out(banks), **self.shared.members()}
+        )
 
     @property
     def module_name(self) -> str:
@@ -172,7 +176,11 @@ class Accumulator(wiring.Component):
         group = Signal(len(values), name="chosen_group")
         m.d.sync += [address_written.eq(address), group.eq(values)]
         word = group.replicate(self.cols * width // len(group))
-        shared.read(m, self, banks, update.valid & update.accumulate, update.address)
+        reads = update.valid & update.accumulate
+        shared.read(m, self, banks, reads, update.address)
+        m.d.comb += self.busy.eq(
+            Cat(reads & (shared.bank(update.address) == number) for number in range(shared.banks))
+        )
         for number, bank in enumerate(banks):
             here = Signal(name=f"update_in_bank_{number}")
             parts = Signal(shared.parts, name=f"chosen_in_bank_{number}")

@@ -59,6 +59,8 @@ class ActivationSequencer(wiring.Component):
         Words of the activation scratchpad.
     accumulator_depth : int
         Words of the accumulator.
+    family : str
+        A key of :data:`weft.hdl.tech.technology.TECHNOLOGIES`, whose adders are used.
 
     Members
     -------
@@ -72,8 +74,11 @@ class ActivationSequencer(wiring.Component):
         Read no more, from the next cycle on.
     """
 
-    def __init__(self, *, rows: int, depth: int, accumulator_depth: int) -> None:
+    def __init__(
+        self, *, rows: int, depth: int, accumulator_depth: int, family: str = "generic"
+    ) -> None:
         self.rows = rows
+        self.family = family
         self.address_width = exact_log2(depth)
         self.accumulator_address_width = exact_log2(accumulator_depth)
         self.tag_layout = tag_layout(self.accumulator_address_width)
@@ -105,6 +110,7 @@ class ActivationSequencer(wiring.Component):
             AddressGenerator(
                 {name: ACTIVATION_COMMAND[ACTIVATION_STRIDES[name]].shape for name in LEVELS},
                 width=_full_width(1 << self.address_width),
+                family=self.family,
             )
         )
         target_levels = {
@@ -114,6 +120,7 @@ class ActivationSequencer(wiring.Component):
             AddressGenerator(
                 {"block": unsigned(0)} | target_levels,
                 width=_full_width(1 << self.accumulator_address_width),
+                family=self.family,
             )
         )
         m.submodules.prefetcher = prefetcher = Once(

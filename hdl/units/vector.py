@@ -69,6 +69,8 @@ class VectorUnit(wiring.Component):
     activation_read, accumulator_read : Out(stream of request_layout)
     activation_data, accumulator_data : In(ReadResponseSignature)
     activation_write, accumulator_write : Out(stream of chunk_layout)
+    accumulator_busy : In(banks)
+        ``busy`` of the accumulator.
     parameter_read : Out(ReadSignature)
     table_<lane> : Out(ReadSignature)
     """
@@ -90,6 +92,7 @@ class VectorUnit(wiring.Component):
             members[f"{name}_write"] = Out(
                 stream.Signature(chunk_layout(width, elements // lanes, vector(lanes)))
             )
+        members["accumulator_busy"] = In(config.accumulator_banks)
         members["parameter_read"] = Out(
             ReadSignature(
                 address_width=exact_log2(config.parameter_depth),
@@ -126,6 +129,7 @@ class VectorUnit(wiring.Component):
         m.d.comb += [
             self.parameter_read.enable.eq(reader.parameter_read.enable),
             self.parameter_read.address.eq(reader.parameter_read.address),
+            reader.accumulator_busy.eq(self.accumulator_busy),
             reader.written.eq(writer.written),
             reader.target.eq(writer.target),
             sequencer.written.eq(writer.written),

@@ -78,6 +78,9 @@ class VectorReader(wiring.Component):
     target : In(target_layout(config))
     activation_read, accumulator_read : Out(stream of an address)
     activation_data, accumulator_data : In(ReadResponseSignature)
+    accumulator_busy : In(banks)
+        Banks that the accumulator reads for others. It is the ``ready`` of ``accumulator_read``
+        before it is known which of two addresses that is for.
     parameter_read : Out(ReadSignature)
         Enabled so that the parameters come a cycle after the last ``elements`` of the window.
     chunk_valid, chunk : Out(1), Out(result_layout(config))
@@ -103,6 +106,7 @@ class VectorReader(wiring.Component):
         vector = int32_vector(config.lanes)
         members: dict[str, Any] = {
             "i": In(stream.Signature(request_layout(config))),
+            "accumulator_busy": In(config.accumulator_banks),
             "written": In(1),
             "target": In(target_layout(config)),
             "parameter_read": Out(
@@ -165,15 +169,18 @@ class VectorReader(wiring.Component):
             width = len(getattr(self, f"{memory}_read").payload.address)
             return target.valid & (target.address[:width] == address[:width])
 
+        def accumulator_serves(address: Any) -> Any:
+            width = len(accumulator.payload.address)
+            busy = self.accumulator_busy
+            if len(busy) > 1:
+                busy = Mux(address[width - 1], busy[1], busy[0])
+            return ~busy & ~being_written("accumulator", address)
+
         m.d.comb += [
             blocked.eq(one.hazard & ~waited & ~drained),
             two_here.eq(two_valid & two.accumulator),
             old_waits.eq(one_valid & one.old & ~old_done),
-            old_free.eq(
-                ~two_here
-                & accumulator.ready
-                & ~being_written("accumulator", one.result.address)
-            ),
+            old_free.eq(~two_here & accumulator_serves(one.result.address)),
             old_taken.eq(old_waits & ~blocked & old_free),
             moves.eq(
                 one_valid
@@ -189,7 +196,7 @@ class VectorReader(wiring.Component):
             buffer.o.ready.eq(
                 Mux(
                     two.accumulator,
-                    accumulator.ready & ~being_written("accumulator", two.address),
+                    accumulator_serves(two.address),
                     activation.ready & ~being_written("activation", two.address),
                 )
             ),

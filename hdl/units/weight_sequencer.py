@@ -43,6 +43,8 @@ class WeightSequencer(wiring.Component):
         Size of the array.
     depth : int
         Words of the weight scratchpad.
+    family : str
+        A key of :data:`weft.hdl.tech.technology.TECHNOLOGIES`, whose adders are used.
 
     Members
     -------
@@ -60,8 +62,11 @@ class WeightSequencer(wiring.Component):
         Read no more, from the next cycle on.
     """
 
-    def __init__(self, *, rows: int, cols: int, depth: int) -> None:
+    def __init__(
+        self, *, rows: int, cols: int, depth: int, family: str = "generic"
+    ) -> None:
         self.rows = rows
+        self.family = family
         self.cols = cols
         self.depth = depth
         self.address_width = exact_log2(depth)
@@ -102,6 +107,7 @@ class WeightSequencer(wiring.Component):
                     "row": signed(STRIDE_WIDTH + 1),
                 },
                 width=self.full_width,
+                family=self.family,
             )
         )
         m.submodules.prefetcher = prefetcher = Once(

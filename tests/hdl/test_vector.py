@@ -63,6 +63,7 @@ class VectorSystem(wiring.Component):
             for port in ("read", "data", "write"):
                 inner = getattr(getattr(self, name), f"vector_{port}")
                 wiring.connect(m, getattr(unit, f"{name}_{port}"), inner)
+        m.d.comb += unit.accumulator_busy.eq(self.accumulator.busy)
         wiring.connect(m, unit.parameter_read, self.parameters.vector_read)
         for lane in range(self.config.lanes):
             wiring.connect(
