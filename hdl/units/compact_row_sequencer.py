@@ -85,13 +85,13 @@ class CompactRowSequencer(wiring.Component):
         last_x = Signal()
         last = Signal()
         m.d.comb += [
-            idle.eq(~(begin | check | locate | step)),
-            load.eq(idle & self.i.valid & ~failed & ~self.stop),
+            idle.eq(~(load | begin | check | locate | step)),
             located.eq(locate & (~valid | self.o.ready)),
             self.i.ready.eq(step & last),
             self.o.valid.eq(valid),
         ]
         m.d.sync += [
+            load.eq(idle & self.i.valid & ~failed & ~self.stop),
             begin.eq(load & ~self.stop),
             check.eq((begin | (step & ~last & ~error)) & ~self.stop),
             locate.eq((check | (locate & ~located)) & ~self.stop),
