@@ -72,15 +72,16 @@ class CompactSplitter(wiring.Component):
         first = Signal(init=1)
         final = Signal()  # This and `end` are those of the burst in its second cycle.
         seen = Signal()
+        single = Signal(init=1)
+        extra = Signal()
         beat: Value = Const(0, 0)
-        m.d.comb += burst.single.eq(1)
         if block > lane:
             beat = Signal(block - lane)
             stop_beat = Mux(final, end[lane:block], ~Const(0, block - lane))
             m.d.comb += [
                 beat.eq(Mux(first, address[lane:block], 0)),
                 burst.beats.eq(stop_beat - beat),
-                burst.single.eq(stop_beat == beat),
+                single.eq(stop_beat == beat),
             ]
         m.d.comb += [
             following_end.eq(address[:block] + last_byte),
@@ -88,15 +89,17 @@ class CompactSplitter(wiring.Component):
             self.i.ready.eq(self.o.ready & seen & final),
             burst.address.eq(Cat(Const(0, lane), beat, (address[block:] + taken))),
             burst.first.eq(first),
+            burst.extra.eq(extra),
             burst.last.eq(final),
             burst.shift.eq(address[:lane]),
-            burst.spills.eq(burst.single & final & burst.extra),
+            burst.single.eq(single),
+            burst.spills.eq(single & final & extra),
             burst.aligned.eq(address[:lane] == 0),
-            burst.owes.eq(final & (address[:lane] != 0) & ~burst.extra),
+            burst.owes.eq(final & (address[:lane] != 0) & ~extra),
             burst.end_lane.eq(end[:lane]),
             burst.tail.eq(last_byte[:lane]),
             # The carry into the bits above the lanes.
-            burst.extra.eq((end ^ address[:block] ^ last_byte)[lane]),
+            extra.eq((end ^ address[:block] ^ last_byte)[lane]),
         ]
         m.d.sync += [
             end.eq(following_end),

@@ -88,7 +88,9 @@ class Packer(wiring.Component):
         m = Module()
         chunk_bits = 8 * self.input_bytes
         parts = self.output_bytes // self.input_bytes
-        chunk, slot = self.i.payload, self.o.payload
+        chunk = self.i.payload
+        data_ = Signal(8 * self.output_bytes)
+        mask = Signal(self.output_bytes)
         full = Signal()
         ends = Signal()  # The chunk in the register is the last of its row.
         here = Signal(parts, init=1)  # The part of the next chunk.
@@ -107,7 +109,9 @@ class Packer(wiring.Component):
             insert.eq(self.i.valid & self.i.ready),
             shift.eq(full & ~whole & self.o.ready),
             self.o.valid.eq(full),
-            slot.last.eq(ends & whole),
+            self.o.payload.data.eq(data_),
+            self.o.payload.mask.eq(mask),
+            self.o.payload.last.eq(ends & whole),
         ]
         with m.If(insert):
             m.d.sync += [
@@ -123,19 +127,17 @@ class Packer(wiring.Component):
         more: Any = Const(0, 1)
         for chosen, width in zip(self.width, self.widths, strict=True):
             if width < self.input_bytes:
-                mask = slot.mask[width : self.input_bytes]
-                moved = Cat(
-                    slot.data[8 * width : chunk_bits], Const(0, 8 * width), mask, Const(0, width)
-                )
+                kept = mask[width : self.input_bytes]
+                moved = Cat(data_[8 * width : chunk_bits], Const(0, 8 * width), kept)
                 lower = Mux(shift & chosen, moved, lower)
-                more = more | (chosen & mask[0])
+                more = more | (chosen & kept[0])
         m.d.comb += whole.eq(~more)
         with m.If(shift | (insert & here[0])):
-            m.d.sync += [slot.data[:chunk_bits].eq(lower), slot.mask.eq(lower[chunk_bits:])]
+            m.d.sync += [data_[:chunk_bits].eq(lower), mask.eq(lower[chunk_bits:])]
         for number in range(1, parts):
             with m.If(insert & here[number]):
                 m.d.sync += [
-                    slot.data.word_select(number, chunk_bits).eq(chunk.data),
-                    slot.mask.word_select(number, self.input_bytes).eq(valid),
+                    data_.word_select(number, chunk_bits).eq(chunk.data),
+                    mask.word_select(number, self.input_bytes).eq(valid),
                 ]
         return m

@@ -81,16 +81,17 @@ class CompactRowSequencer(wiring.Component):
         valid = Signal()
         failed = Signal()
         error = Signal()
+        has_error = Signal()
         last_x = Signal()
         last = Signal()
         m.d.comb += [
-            idle.eq(~(begin | check | locate | step)),
-            load.eq(idle & self.i.valid & ~failed & ~self.stop),
+            idle.eq(~(load | begin | check | locate | step)),
             located.eq(locate & (~valid | self.o.ready)),
             self.i.ready.eq(step & last),
             self.o.valid.eq(valid),
         ]
         m.d.sync += [
+            load.eq(idle & self.i.valid & ~failed & ~self.stop),
             begin.eq(load & ~self.stop),
             check.eq((begin | (step & ~last & ~error)) & ~self.stop),
             locate.eq((check | (locate & ~located)) & ~self.stop),
@@ -121,13 +122,14 @@ class CompactRowSequencer(wiring.Component):
         output, transfer = self.o.payload, setup.transfer
         m.d.comb += [
             output.sync.eq(setup.sync),
-            output.fetch.eq(setup.fetch & ~output.error),
+            output.error.eq(has_error),
+            output.fetch.eq(setup.fetch & ~has_error),
             output.last_byte.eq(setup.last_byte),
             output.memory.eq(transfer.memory),
         ]
         with m.If(step):
             m.d.sync += [
-                output.error.eq(error),
+                has_error.eq(error),
                 output.last.eq(last),
                 output.before.eq(first_x & (transfer.pad_before != 0)),
                 output.after.eq(last_x & (transfer.pad_after != 0)),
@@ -171,9 +173,10 @@ class CompactRowSequencer(wiring.Component):
         far = Signal()
         beyond = Signal(width)  # The offset less the limit, less one.
         outside = Signal()
+        bits = max(width, self.address_width)
         address = self.technology.add_chosen(
-            m, "address", offset, check,
-            (_extended(setup.base, width), ~_extended(setup.limit, width)), width,
+            m, "address", Cat(offset, offset[-1].replicate(bits - width)), check,
+            (_extended(setup.base, bits), ~_extended(setup.limit, bits)), bits,
         )
         following = self.technology.add_chosen(
             m, "following", offset, last_x,

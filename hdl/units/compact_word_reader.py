@@ -44,7 +44,8 @@ class CompactWordReader(wiring.Component):
     Members
     -------
     instruction : In(stream of transfer_layout(memories, fills=False))
-        Its fields stand from three cycles before its first row until all is read.
+        Valid until all is read and not in the cycle after that; its fields stand from three cycles
+        before its first row.
     row : In(stream of STORE_ROW_LAYOUT)
         Taken with the request of its last slot.
     request_<number> : Out(stream of request_layout)
@@ -82,8 +83,8 @@ class CompactWordReader(wiring.Component):
         asked_shape = data.StructLayout(
             {
                 "address": unsigned(address_width),
-                "slot": range(max(shape.slots for shape in self.memories)),
-                "last_part": range(parts),
+                "slot": range(max(2, *(shape.slots for shape in self.memories))),
+                "last_part": range(max(2, parts)),
             }
         )
         m.submodules.buffer = buffer = Once(StreamBuffer(asked_shape))
@@ -143,11 +144,11 @@ class CompactWordReader(wiring.Component):
                 ]
         with m.If(self.row.ready):
             m.d.sync += words.eq(0)
-        with m.If(self.instruction.ready):
+        with m.If(~self.instruction.valid):
             m.d.sync += started.eq(0)
 
         entry_shape = data.StructLayout(
-            {"data": unsigned(8 * self.width), "last_part": range(parts)}
+            {"data": unsigned(8 * self.width), "last_part": range(max(2, parts))}
         )
         m.submodules.slots = slots = Once(
             StreamFIFO(entry_shape, WORDS_IN_FLIGHT, credited=True)

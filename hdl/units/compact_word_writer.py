@@ -129,7 +129,7 @@ class CompactWordWriter(wiring.Component):
         ]
         m.d.sync += [
             *(state.eq(value) for state, value in zip(states, following, strict=True)),
-            idle.eq(~Cat(following).any()),
+            idle.eq(row_done | (idle & ~self.row.valid)),
             fills.eq(following[0] | following[2] | following[3]),
         ]
         with m.If(self.stop):
@@ -146,7 +146,7 @@ class CompactWordWriter(wiring.Component):
         address_width = max((shape.depth - 1).bit_length() for shape in self.memories)
         address = Signal(address_width)
         started = Signal()
-        slot = Signal(range(max(shape.slots for shape in self.memories)))
+        slot = Signal(range(max(2, *(shape.slots for shape in self.memories))))
         end_slot = Signal.like(slot)  # Of the memory.
         with m.If(~started):
             m.d.sync += [address.eq(held.word), last_slot.eq(end_slot == 0)]

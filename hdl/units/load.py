@@ -353,7 +353,6 @@ class LoadUnit(wiring.Component):
             self.error.address.eq(Mux(corrupt, bad_address, address)),
             self.signal_index.eq(held.index),
         ]
-        signal = Mux(finished, held.signal, 0)
         if compact:
             # The instruction in front of the unit is the only one, and the beat that is there the
             # first with an error: nothing has to be kept.
@@ -366,6 +365,4 @@ class LoadUnit(wiring.Component):
             m.d.comb += corrupt.eq(writer.corrupt)
             with m.If(reader.error.valid & ~bad_burst):
                 m.d.sync += [bad_burst.eq(1), bad_address.eq(reader.error.address)]
-        held_signal = Signal.like(self.signal)
-        m.d.comb += self.signal.eq(Mux(self.halt | stop, 0, held_signal))
-        m.d.sync += [held_signal.eq(signal), *values]
+        m.d.sync += [self.signal.eq(Mux(finished & ~self.halt, held.signal, 0)), *values]

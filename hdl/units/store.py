@@ -221,10 +221,8 @@ class StoreUnit(wiring.Component):
         )
         m.d.sync += in_hand.eq((in_hand | setup.taken) & ~setup.done)
         code, address = report_fault(m, self.memories, sequencer.fault, held.memory, held.word)
-        signal = Signal.like(self.signal)
-        m.d.comb += self.signal.eq(Mux(self.halt | stop, 0, signal))
         m.d.sync += [
-            signal.eq(Mux(setup.done, held.signal, 0)),
+            self.signal.eq(Mux(setup.done & ~self.halt, held.signal, 0)),
             self.signal_index.eq(held.index),
             self.error.valid.eq(refused | rejected),
             self.error.index.eq(held.index),
@@ -300,7 +298,6 @@ class StoreUnit(wiring.Component):
         rejected = Signal()
         bad_burst = Signal()
         bad_address = Signal(self.config.axi_address_width)
-        signal = Signal.like(self.signal)
         counts = Signal()
         m.d.comb += [
             active.eq(rows.o.valid & instructions.o.valid & ~stop),
@@ -311,7 +308,6 @@ class StoreUnit(wiring.Component):
             refused.eq(active & row.error),
             rejected.eq(active & ~row.sync & bad_burst & (rows_done == 0)),
             counts.eq(writer.done & ~writer.error.valid & ~bad_burst),
-            self.signal.eq(Mux(self.halt | stop, 0, signal)),
         ]
         # Of a row that fails, the instruction is the first that the word reader has not read.
         failed = reader.instruction.payload
@@ -321,7 +317,7 @@ class StoreUnit(wiring.Component):
         m.d.sync += [
             in_hand.eq(in_hand + setup.taken - finished),
             rows_done.eq(rows_done + counts - done),
-            signal.eq(Mux(finished, held.signal, 0)),
+            self.signal.eq(Mux(finished & ~self.halt, held.signal, 0)),
             self.signal_index.eq(held.index),
             self.error.valid.eq(refused | rejected),
             self.error.index.eq(held.index),

@@ -321,7 +321,7 @@ class UnitControl:
         signal = get("signal")
         if signal:
             assert not self.errors, "signal after an error"
-            assert not self.halt, "signal after halt"
+            assert not self.halt or self.halted_at == cycle, "signal after halt"
             self.signals.append((get("signal_index"), signal, cycle))
         name = next(n for n in ("error", "error__valid") if self.wires.has(n))
         value = self.wires(name).value

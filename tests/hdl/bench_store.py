@@ -277,14 +277,12 @@ async def halt_drains(dut):
         if test.unit.drained:
             continue
         bursts = len(test.memory.write_bursts)
-        signals = len(test.unit.signals)
         test.unit.halt = 1
         await test.bench.run_until(test.is_quiet, 5000)
         await test.bench.run(80)
         assert test.unit.idle and test.memory.quiet and test.memory.open_writes == 0
         # Two bursts may already have been on their way in the address register.
         assert len(test.memory.write_bursts) <= bursts + 2
-        assert len(test.unit.signals) == signals
 
 
 def store(memory, **values):
