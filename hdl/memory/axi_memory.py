@@ -24,7 +24,7 @@ class AXIMemory(wiring.Component):
 
     Incrementing bursts of any length and beat size, with byte strobes; one beat a cycle, and one
     cycle without a beat between bursts. Reads and writes are independent of each other. A write
-    burst is answered in the cycle after its last beat, the first beat of a read comes three cycles
+    burst is answered in the cycle after its last beat, the first beat of a read comes four cycles
     after its address. A burst outside the memory gets DECERR, one that does not increment SLVERR;
     neither changes anything.
 
@@ -156,7 +156,8 @@ class AXIMemory(wiring.Component):
                 ]
 
     def _read(self, m: Module, data: Any, enable: Any, address: Any, collides: Any) -> None:
-        """Two stages behind the address: the RAM's own register, and that of the port."""
+        """Three stages behind the address: the RAM's own register, that of what its blocks give
+        together, and that of the port, which may be far from them."""
         bus = self.read
         active = Signal()
         left, size = Signal(8), Signal(3)
@@ -164,9 +165,13 @@ class AXIMemory(wiring.Component):
         identity = Signal.like(bus.arid)
         advance = Signal()
         issue = Signal()
-        fetched = {
-            "valid": Signal(), "last": Signal(), "resp": Signal(2), "id": Signal.like(bus.rid)
-        }
+        found, gathered = (
+            {
+                "valid": Signal(), "last": Signal(), "resp": Signal(2), "id": Signal.like(bus.rid)
+            }
+            for _ in range(2)
+        )
+        word = Signal.like(bus.rdata)
         m.d.comb += [
             bus.arready.eq(~active),
             advance.eq(~bus.rvalid | bus.rready),
@@ -190,10 +195,12 @@ class AXIMemory(wiring.Component):
             ]
         with m.If(advance):
             m.d.sync += [
-                fetched["valid"].eq(issue),
-                fetched["last"].eq(left == 0),
-                fetched["resp"].eq(response),
-                fetched["id"].eq(identity),
-                bus.rdata.eq(data),
+                found["valid"].eq(issue),
+                found["last"].eq(left == 0),
+                found["resp"].eq(response),
+                found["id"].eq(identity),
+                word.eq(data),
+                bus.rdata.eq(word),
             ]
-            m.d.sync += [getattr(bus, f"r{name}").eq(value) for name, value in fetched.items()]
+            m.d.sync += [gathered[name].eq(value) for name, value in found.items()]
+            m.d.sync += [getattr(bus, f"r{name}").eq(value) for name, value in gathered.items()]
