@@ -14,6 +14,7 @@ from amaranth.lib.wiring import In, Out
 from ..dma.fifo import StreamBuffer, StreamFIFO
 from ..memory.ports import ReadResponseSignature, request_layout
 from ..once import Once
+from ..select import choose
 from .transfer import MemoryShape, transfer_layout
 from .word_reader import STORE_ROW_LAYOUT, WORDS_IN_FLIGHT
 
@@ -175,13 +176,16 @@ class CompactWordReader(wiring.Component):
             m.d.sync += following.eq(last_part)
             last_part = following
         part = Signal.like(ask.last_part)
+        beat = 8 * self.data_bytes
         slot_done = Signal()
         shown = slots.o.payload
         m.d.comb += [
             slots.i.valid.eq(Cat(answers).any()),
             slots.i.payload.last_part.eq(last_part),
             self.o.valid.eq(slots.o.valid),
-            self.o.payload.eq(shown.data.word_select(part, 8 * self.data_bytes)),
+            self.o.payload.eq(
+                choose([shown.data[n * beat :][:beat] for n in range(parts)], part)
+            ),
             slot_done.eq(part == shown.last_part),
             slots.o.ready.eq(self.o.ready & slot_done),
             left.eq(slots.o.valid & slots.o.ready),

@@ -350,3 +350,6 @@ async def write_segments(wires, segments):
             wires.set("segment_write", bit | number << 3 | (value & 0xFFFF_FFFF) << 6)
             await FallingEdge(wires.dut.clk)
     wires.set("segment_write", 0)
+    # The last one is in its memory two cycles later; none is read while it is written.
+    for _ in range(2):
+        await FallingEdge(wires.dut.clk)
