@@ -326,6 +326,7 @@ def _vector(
     for name, memory in memories.items():
         for port in ("read", "data", "write"):
             connect(m, getattr(unit, f"{name}_{port}"), getattr(memory, f"vector_{port}"))
+    m.d.comb += unit.accumulator_busy.eq(accumulator.busy)
     connect(m, unit.parameter_read, parameters.vector_read)
     for lane in range(config.lanes):
         connect(m, getattr(unit, f"table_{lane}"), getattr(table, f"lane_{lane}"))

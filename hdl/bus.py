@@ -163,8 +163,9 @@ class UnitSignature(Signature):
     error : Out(ERROR_LAYOUT)
         Raised in the cycle a fault is found; the unit takes no further work by itself.
     halt : In(1)
-        Take no further instruction, start no further AXI transaction, signal nothing; finish
-        those that are outstanding.
+        From its third cycle on, take no further instruction and start no further AXI transaction;
+        finish those that are outstanding. Signals stop in its second cycle; control takes none
+        in the first either.
     idle : Out(1)
         Nothing accepted is unfinished and no AXI transaction is outstanding.
     busy : Out(1)

@@ -247,7 +247,7 @@ class ControlRegisters(wiring.Component):
                             m.d.comb += write_port.data.eq(first)
 
         if not is_serial:
-            self._write_segments(m, write_port)
+            self._write_segments(m, write_port, word, filled)
         # A cycle later, as the address stays until the host has its answer.
         copying = Signal()
         m.d.sync += copying.eq(store)
@@ -263,23 +263,26 @@ class ControlRegisters(wiring.Component):
                 m.d.sync += copy.eq(word)
         return read_port.data, filled
 
-    def _write_segments(self, m: Module, write_port: Any) -> None:
-        """Every write of a segment's register also goes to the tables; of a limit that is larger
-        than the address space, the size of that."""
+    def _write_segments(
+        self, m: Module, write_port: Any, word: Signal, filled: Signal
+    ) -> None:
+        """Every write of a segment's register also goes to the tables, a cycle later; of a limit
+        that is larger than the address space, the size of that. While the memory is filled, zero,
+        which is what they hold after a reset."""
         base = SEGMENT_BASE // 4
-        data = write_port.data
+        data: Value = Mux(filled, word, 0)
         width = self.config.axi_address_width
         if width < 32:
             # A base has no bits up there.
             beyond = data[width:].any()
             data = Cat(Mux(beyond, 0, data[:width]), beyond)
-        m.d.comb += [
+        m.d.sync += [
             self.segment_write.data.eq(data),
             self.segment_write.number.eq(write_port.addr[2:5]),
         ]
         for place, part in enumerate(("base_low", "base_high", "limit")):
             chosen = (write_port.addr >= base) & (write_port.addr[:2] == place)
-            m.d.comb += self.segment_write[part].eq(write_port.en & chosen)
+            m.d.sync += self.segment_write[part].eq(write_port.en & chosen)
 
     def _output(self, name: str) -> Value | None:
         """The part of the outputs that a stored register drives."""

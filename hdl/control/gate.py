@@ -123,7 +123,12 @@ class SemaphoreGate(wiring.Component):
                 m.d.sync += part.eq(self.slice)
                 m.d.sync += [word[n].eq(self.data[bit]) for n, bit in enumerate(kept)]
                 if position == 0:
-                    m.d.sync += is_sync.eq(self.data[:OPCODE_WIDTH] == Opcode.SYNC.value)
+                    # It is the one or the other, so a bit in which they differ tells; the data
+                    # come late from block RAM.
+                    differing = (own.value ^ sync.value).bit_length() - 1
+                    m.d.sync += is_sync.eq(
+                        self.data[differing] == (sync.value >> differing & 1)
+                    )
             for number, bit in enumerate(kept):
                 m.d.comb += self.o.payload.instruction[low + bit].eq(word[number])
         return m

@@ -7,15 +7,35 @@ from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .compact_splitter import compact_burst_layout
 from .lanes import at_least
 from .read_aligner import beat_layout, chunk_layout
-from .splitter import beats_width, read_burst_layout, write_burst_layout
+from .splitter import beats_width
 from .write_aligner import write_beat_layout
 
-__all__ = ["CompactReadAligner", "CompactWriteAligner"]
+__all__ = [
+    "CompactReadAligner",
+    "CompactWriteAligner",
+    "compact_read_burst_layout",
+    "compact_write_burst_layout",
+]
+
+
+def compact_read_burst_layout(data_bytes: int) -> data.StructLayout:
+    """What the data side of a compact reader needs of a burst; as in `compact_burst_layout`."""
+    whole = compact_burst_layout(0, data_bytes, 1)
+    names = ("last", "shift", "tail", "aligned", "owes")
+    return data.StructLayout({name: whole.members[name] for name in names})
+
+
+def compact_write_burst_layout(data_bytes: int, max_burst_beats: int) -> data.StructLayout:
+    """What the data side of a compact writer needs of a burst; as in `compact_burst_layout`."""
+    whole = compact_burst_layout(0, data_bytes, max_burst_beats)
+    names = ("beats", "first", "last", "shift", "end_lane", "extra", "single", "spills")
+    return data.StructLayout({name: whole.members[name] for name in names})
 
 
 def _window(m: Module, below: Value, above: Value, start: Value, lanes: int) -> Value:
@@ -44,23 +64,26 @@ class CompactReadAligner(wiring.Component):
 
     Parameters
     ----------
-    data_bytes, max_burst_beats : int
-        As in `read_burst_layout`.
+    data_bytes : int
+        Bytes of a beat.
 
     Members
     -------
-    those of `ReadAligner`, without tags; ``error`` is only that of the beat that is there
+    those of `ReadAligner`, without tags; ``error`` is only that of the beat that is there, and
+    ``burst`` a stream of compact_read_burst_layout
+    beat_last : In(1)
+        The beat is the last of its burst.
     looks : Out(1)
         A beat that is there belongs to ``burst``, taken or not.
     """
 
-    def __init__(self, *, data_bytes: int, max_burst_beats: int) -> None:
+    def __init__(self, *, data_bytes: int) -> None:
         self.data_bytes = data_bytes
-        self.max_burst_beats = max_burst_beats
         super().__init__(
             {
-                "burst": In(stream.Signature(read_burst_layout(data_bytes, max_burst_beats))),
+                "burst": In(stream.Signature(compact_read_burst_layout(data_bytes))),
                 "beat": In(stream.Signature(beat_layout(data_bytes))),
+                "beat_last": In(1),
                 "o": Out(stream.Signature(chunk_layout(data_bytes))),
                 "burst_done": Out(1),
                 "looks": Out(1),
@@ -74,20 +97,15 @@ class CompactReadAligner(wiring.Component):
         held = Signal(8 * lanes)
         started = Signal()  # `held` is a beat of this request.
         flush = Signal()  # The last chunk is all in `held`.
-        beats_taken = Signal(beats_width(lanes, self.max_burst_beats))
-        aligned = Signal()
         whole = Signal()
         take = Signal()
-        burst_end = Signal()
         request_end = Signal()
         owes = Signal()
         chunk_last = Signal()
         m.d.comb += [
-            aligned.eq(burst.shift == 0),
-            whole.eq(aligned | started),  # With this beat there is a chunk.
-            burst_end.eq(beats_taken == burst.beats),
-            request_end.eq(burst_end & burst.last),
-            owes.eq(request_end & ~aligned & ~burst.extra),
+            whole.eq(burst.aligned | started),  # With this beat there is a chunk.
+            request_end.eq(self.beat_last & burst.last),
+            owes.eq(self.beat_last & burst.owes),
             self.looks.eq(self.burst.valid & ~flush),
             self.beat.ready.eq(self.looks & (~whole | self.o.ready)),
             take.eq(self.beat.valid & self.beat.ready),
@@ -97,12 +115,11 @@ class CompactReadAligner(wiring.Component):
             chunk.last.eq(chunk_last),
             chunk.count.eq(Mux(chunk_last, burst.tail + 1, lanes)),
             chunk.error.eq(~flush & beat.error),
-            self.burst_done.eq((take & burst_end & ~owes) | (flush & self.o.ready)),
+            self.burst_done.eq((take & self.beat_last & ~owes) | (flush & self.o.ready)),
             self.burst.ready.eq(self.burst_done),
         ]
         with m.If(take):
             m.d.sync += [
-                beats_taken.eq(Mux(burst_end, 0, beats_taken + 1)),
                 held.eq(beat.data),
                 started.eq(~request_end | owes),
                 flush.eq(owes),
@@ -126,15 +143,16 @@ class CompactWriteAligner(wiring.Component):
 
     Members
     -------
-    those of `WriteAligner`
+    those of `WriteAligner`; ``burst`` is a stream of compact_write_burst_layout
     """
 
     def __init__(self, *, data_bytes: int, max_burst_beats: int) -> None:
         self.data_bytes = data_bytes
         self.max_burst_beats = max_burst_beats
+        burst = compact_write_burst_layout(data_bytes, max_burst_beats)
         super().__init__(
             {
-                "burst": In(stream.Signature(write_burst_layout(data_bytes, max_burst_beats))),
+                "burst": In(stream.Signature(burst)),
                 "data": In(stream.Signature(8 * data_bytes)),
                 "o": Out(stream.Signature(write_beat_layout(data_bytes))),
             }
@@ -146,6 +164,10 @@ class CompactWriteAligner(wiring.Component):
         lanes = self.data_bytes
         previous = Signal(8 * lanes)
         beats_made = Signal(beats_width(lanes, self.max_burst_beats))
+        fresh = Signal(init=1)  # Of the burst no beat is made.
+        at_end = Signal()  # Else the next one is its last,
+        at_spill = Signal()  # and has no chunk.
+        follows = Signal()
         burst_end = Signal()
         first_beat = Signal()
         last_beat = Signal()
@@ -158,10 +180,11 @@ class CompactWriteAligner(wiring.Component):
         window = Signal(8 * lanes)
         to_end = ~at_least(burst.end_lane + 1, lanes)
         m.d.comb += [
-            burst_end.eq(beats_made == burst.beats),
-            first_beat.eq(burst.first & (beats_made == 0)),
+            burst_end.eq(Mux(fresh, burst.single, at_end)),
+            first_beat.eq(burst.first & fresh),
             last_beat.eq(burst.last & burst_end),
-            spill.eq(last_beat & burst.extra),
+            spill.eq(Mux(fresh, burst.spills, at_spill)),
+            follows.eq(beats_made + 1 == burst.beats),
             start.eq(-burst.shift),
             self.o.valid.eq(self.burst.valid & (spill | self.data.valid)),
             make.eq(self.o.valid & self.o.ready),
@@ -175,7 +198,12 @@ class CompactWriteAligner(wiring.Component):
         ]
         with m.If(make):
             m.d.sync += [
-                beats_made.eq(Mux(burst_end, 0, beats_made + 1)),
+                beats_made.eq(beats_made + 1),
+                at_end.eq(follows),
+                at_spill.eq(follows & burst.last & burst.extra),
+                fresh.eq(burst_end),
                 previous.eq(self.data.payload),
             ]
+        with m.If(self.burst.ready):
+            m.d.sync += beats_made.eq(0)
         return m

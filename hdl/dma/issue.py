@@ -19,7 +19,7 @@ __all__ = ["issue_bursts"]
 
 def issue_bursts(
     m: Module, splitter: Any, axi: Any, channel: str, *, room: Value, halt: Value, compact: bool
-) -> tuple[Signal, Signal]:
+) -> Signal:
     """Connect a splitter's output and ``flush`` with an address channel.
 
     Parameters
@@ -37,38 +37,45 @@ def issue_bursts(
     halt : Value
         Issue nothing more. What waits on the port is still issued.
     compact : bool
-        Bursts go from the splitter straight to the port, without a register that cuts ``ready``.
+        One register instead of two: a burst in two cycles; and ``halt`` acts a cycle later.
 
     Returns
     -------
-    Signal, Signal
+    Signal
         A burst is issued in this cycle, which does not wait for ``ready``: a memory may wait for
-        its data first. One was on the port in the cycle before and is still.
+        its data first.
     """
     burst = splitter.o.payload
     issue = Signal()
-    go = Signal()
-    waits = Signal()
     port = {name: getattr(axi, channel + name) for name in ("valid", "ready", "addr", "len")}
+    m.d.comb += [
+        issue.eq(splitter.o.valid & splitter.o.ready),
+    ]
     if compact:
+        valid = Signal()
+        address = Signal.like(burst.address)
+        beats = Signal.like(burst.beats)
+        # Known a cycle ahead: no burst follows another in the next cycle.
+        goes = Signal()
+        m.d.sync += goes.eq(room & ~halt & ~(valid & ~port["ready"]))
         m.d.comb += [
-            go.eq(room & ~halt & ~waits),
-            issue.eq(splitter.o.valid & go),
-            splitter.flush.eq(halt & ~waits),
-            splitter.o.ready.eq(port["ready"] & (go | waits)),
-            port["valid"].eq(splitter.o.valid & (go | waits)),
-            port["addr"].eq(burst.address),
-            port["len"].eq(burst.beats),
+            splitter.o.ready.eq(goes),
+            port["valid"].eq(valid),
+            port["addr"].eq(address),
+            port["len"].eq(beats),
         ]
-        m.d.sync += waits.eq(port["valid"] & ~port["ready"])
+        with m.If(issue):
+            m.d.sync += [valid.eq(1), address.eq(burst.address), beats.eq(burst.beats)]
+        with m.If(valid & port["ready"]):
+            m.d.sync += valid.eq(0)
     else:
         shape = data.StructLayout(
             {"address": unsigned(len(burst.address)), "beats": unsigned(len(burst.beats))}
         )
+        go = Signal()
         m.submodules.address = address = Once(StreamBuffer(shape))
         m.d.comb += [
             go.eq(room & ~halt),
-            issue.eq(splitter.o.valid & splitter.o.ready),
             splitter.flush.eq(halt),
             splitter.o.ready.eq(address.i.ready & go),
             address.i.valid.eq(splitter.o.valid & go),
@@ -84,4 +91,4 @@ def issue_bursts(
         getattr(axi, f"{channel}burst").eq(AXI_BURST_INCR),
         getattr(axi, f"{channel}id").eq(0),
     ]
-    return issue, waits
+    return issue

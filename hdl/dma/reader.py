@@ -13,7 +13,7 @@ from amaranth.utils import exact_log2
 
 from ..bus import AXI4ReadSignature
 from ..once import Once
-from .compact_aligners import CompactReadAligner
+from .compact_aligners import CompactReadAligner, compact_read_burst_layout
 from .compact_splitter import CompactSplitter
 from .fifo import StreamFIFO, short_queue
 from .issue import issue_bursts
@@ -78,9 +78,6 @@ class Reader(wiring.Component):
         and the rest of a request cut short never does.
     idle : Out(1)
         No request in hand and no burst outstanding; chunks may still wait in ``data``.
-    waits : Out(1)
-        Of a compact one, whose requests must stand until they are taken: a burst is on the port,
-        and its request must not be withdrawn.
     """
 
     def __init__(
@@ -111,7 +108,6 @@ class Reader(wiring.Component):
                 "error": Out(burst_error_layout(address_width)),
                 "halt": In(1),
                 "idle": Out(1),
-                "waits": Out(1),
             }
         )
 
@@ -120,7 +116,11 @@ class Reader(wiring.Component):
         data_bytes = self.data_width // 8
         lane = exact_log2(data_bytes)
         shape = {"data_bytes": data_bytes, "max_burst_beats": self.max_burst_beats}
-        entry = read_burst_layout(**shape, tag_width=self.tag_width)
+        entry = (
+            compact_read_burst_layout(data_bytes)
+            if self.compact
+            else read_burst_layout(**shape, tag_width=self.tag_width)
+        )
         address = unsigned(self.address_width - lane)
         widths = {
             "address_width": self.address_width,
@@ -139,7 +139,8 @@ class Reader(wiring.Component):
         )
         aligner: Any
         if self.compact:
-            m.submodules.aligner = aligner = Once(CompactReadAligner(**shape))
+            m.submodules.aligner = aligner = Once(CompactReadAligner(data_bytes=data_bytes))
+            m.d.comb += aligner.beat_last.eq(self.axi.rlast)
         else:
             m.submodules.aligner = aligner = Once(
                 ReadAligner(**shape, tag_width=self.tag_width, multiply=self.multiply)
@@ -155,12 +156,11 @@ class Reader(wiring.Component):
         connect(m, wiring.flipped(self.request), splitter.i)
 
         in_flight = Signal(range(self.outstanding + 1))
-        issue, waits = issue_bursts(
+        issue = issue_bursts(
             m, splitter, self.axi, "ar",
             room=(in_flight != self.outstanding) & bursts.i.ready,
             halt=self.halt, compact=self.compact,
         )
-        m.d.comb += self.waits.eq(waits)
         m.d.sync += in_flight.eq(in_flight + issue - aligner.burst_done)
         m.d.comb += [
             bursts.i.valid.eq(issue),
@@ -172,7 +172,7 @@ class Reader(wiring.Component):
             aligner.beat.payload.data.eq(self.axi.rdata),
             aligner.beat.payload.error.eq(self.axi.rresp[1]),
             self.axi.rready.eq(aligner.beat.ready),
-            self.idle.eq(splitter.idle & (in_flight == 0)),
+            self.idle.eq((in_flight == 0) & (1 if self.compact else splitter.idle)),
         ]
         for name in entry.members:
             m.d.comb += bursts.i.payload.burst[name].eq(splitter.o.payload[name])

@@ -13,13 +13,13 @@ from amaranth.utils import exact_log2
 
 from ..bus import AXI4WriteSignature
 from ..once import Once
-from .compact_aligners import CompactWriteAligner
+from .compact_aligners import CompactWriteAligner, compact_write_burst_layout
 from .compact_splitter import CompactSplitter
-from .fifo import short_queue
+from .fifo import StreamFIFO, short_queue
 from .issue import issue_bursts
 from .reader import burst_error_layout
 from .splitter import BurstSplitter, request_layout, write_burst_layout
-from .write_aligner import WriteAligner
+from .write_aligner import WriteAligner, write_beat_layout
 
 __all__ = ["Writer"]
 
@@ -36,8 +36,8 @@ class Writer(wiring.Component):
 
     One burst and one beat a cycle, also for back-to-back requests. Addresses run ahead of data
     by up to ``outstanding`` bursts; the data of a request must come without waiting for anything
-    this component does. A compact one has neither the address register nor registers behind the
-    aligner, which is `CompactWriteAligner`.
+    this component does. A compact one makes a burst in two cycles, and has a queue behind its
+    `CompactWriteAligner`, which has no registers.
 
     Parameters
     ----------
@@ -69,9 +69,6 @@ class Writer(wiring.Component):
         Take no request and issue no burst; bursts that were issued are completed.
     idle : Out(1)
         No request in hand and no burst outstanding.
-    waits : Out(1)
-        Of a compact one, whose requests must stand until they are taken: a burst is on the port,
-        and its request must not be withdrawn.
     """
 
     def __init__(
@@ -99,7 +96,6 @@ class Writer(wiring.Component):
                 "error": Out(burst_error_layout(address_width)),
                 "halt": In(1),
                 "idle": Out(1),
-                "waits": Out(1),
             }
         )
 
@@ -117,17 +113,22 @@ class Writer(wiring.Component):
         )
         lane = exact_log2(data_bytes)
         shape = {"data_bytes": data_bytes, "max_burst_beats": self.max_burst_beats}
-        entry = write_burst_layout(**shape)
+        entry = (compact_write_burst_layout if self.compact else write_burst_layout)(**shape)
         pending_shape = data.StructLayout(
             {"address": unsigned(self.address_width - lane), "last": unsigned(1)}
         )
         m.submodules.bursts = bursts = Once(short_queue(entry, self.outstanding))
         m.submodules.pending = pending = Once(short_queue(pending_shape, self.outstanding))
         aligner: Any
+        beats: Any
         if self.compact:
             m.submodules.aligner = aligner = Once(CompactWriteAligner(**shape))
+            m.submodules.beats = queue = Once(StreamFIFO(write_beat_layout(data_bytes), 2))
+            connect(m, aligner.o, queue.i)
+            beats = queue.o
         else:
             m.submodules.aligner = aligner = Once(WriteAligner(**shape, multiply=self.multiply))
+            beats = aligner.o
         connect(m, wiring.flipped(self.request), splitter.i)
         connect(m, wiring.flipped(self.data), aligner.data)
         connect(m, bursts.o, aligner.burst)
@@ -135,12 +136,11 @@ class Writer(wiring.Component):
         in_flight = Signal(range(self.outstanding + 1))
         answer = Signal()
         burst = splitter.o.payload
-        issue, waits = issue_bursts(
+        issue = issue_bursts(
             m, splitter, self.axi, "aw",
             room=(in_flight != self.outstanding) & bursts.i.ready & pending.i.ready,
             halt=self.halt, compact=self.compact,
         )
-        m.d.comb += self.waits.eq(waits)
         m.d.sync += in_flight.eq(in_flight + issue - answer)
         for name in entry.members:
             m.d.comb += bursts.i.payload[name].eq(burst[name])
@@ -151,12 +151,12 @@ class Writer(wiring.Component):
             pending.i.payload.last.eq(burst.last),
             answer.eq(self.axi.bvalid & self.axi.bready),
             pending.o.ready.eq(answer),
-            self.idle.eq(splitter.idle & (in_flight == 0)),
-            self.axi.wvalid.eq(aligner.o.valid),
-            aligner.o.ready.eq(self.axi.wready),
-            self.axi.wdata.eq(aligner.o.payload.data),
-            self.axi.wstrb.eq(aligner.o.payload.strobe),
-            self.axi.wlast.eq(aligner.o.payload.last),
+            self.idle.eq((in_flight == 0) & (1 if self.compact else splitter.idle)),
+            self.axi.wvalid.eq(beats.valid),
+            beats.ready.eq(self.axi.wready),
+            self.axi.wdata.eq(beats.payload.data),
+            self.axi.wstrb.eq(beats.payload.strobe),
+            self.axi.wlast.eq(beats.payload.last),
             self.axi.bready.eq(pending.o.valid),
         ]
         domain = m.d.comb if self.compact else m.d.sync

@@ -124,13 +124,13 @@ class BusMaster(wiring.Component):
                 Cat(Mux((lane == n) & ~beyond, wanted.strobe, 0) for n in range(words))
             ),
             write.wlast.eq(1),
-            access.data.eq(Mux(wanted.registers, lite.rdata, word_read)),
         ]
         read_done = Mux(wanted.registers, lite.rvalid, read.rvalid)
         read_response = Mux(wanted.registers, lite.rresp, read.rresp)
         write_done = Mux(wanted.registers, lite.bvalid, write.bvalid)
         write_response = Mux(wanted.registers, lite.bresp, write.bresp)
-        m.d.comb += [
+        m.d.sync += [
+            access.data.eq(Mux(wanted.registers, lite.rdata, word_read)),
             access.done.eq(started & Mux(wanted.write, write_done, read_done)),
             access.response.eq(
                 Mux(beyond, AXI_DECERR, Mux(wanted.write, write_response, read_response))

@@ -161,11 +161,11 @@ class LinkEngine(wiring.Component):
             payload.registers.eq(self._on_registers),
             payload.address.eq(Cat(self._offset, self._page)),
             payload.data.eq(self._stored),
-            payload.strobe.eq(
-                Mux(at_first, header.first_strobe, 0b1111)
-                & Mux(at_last, header.last_strobe, 0b1111)
-            ),
         ]
+        # The offset is there a cycle before the access.
+        m.d.sync += payload.strobe.eq(
+            Mux(at_first, header.first_strobe, 0b1111) & Mux(at_last, header.last_strobe, 0b1111)
+        )
         with m.If(self.access.done):
             m.d.sync += self._pending.eq(0)
 

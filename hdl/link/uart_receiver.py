@@ -59,12 +59,13 @@ class UARTReceiver(wiring.Component):
         bits = Signal(8)
         middle = baud.counter(m, "phase", restart=~active, first=baud.divisor // 2)
         m.d.comb += self.o.payload.eq(bits)
+        m.d.sync += [self.o.valid.eq(0), self.error.eq(0)]
         with m.If(~active):
             m.d.sync += [left.eq(BITS - 1), broken.eq(broken & ~line), active.eq(~line & ~broken)]
         with m.Elif(middle):
             m.d.sync += left.eq(left - 1)
             with m.If(left == 0):
-                m.d.comb += [self.o.valid.eq(line), self.error.eq(~line)]
+                m.d.sync += [self.o.valid.eq(line), self.error.eq(~line)]
                 m.d.sync += [active.eq(0), broken.eq(~line)]
             with m.Else():
                 m.d.sync += bits.eq(Cat(bits[1:], line))

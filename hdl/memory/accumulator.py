@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In
+from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ..once import Once
@@ -40,9 +40,8 @@ class Accumulator(wiring.Component):
     of a word.
 
     All others read and write a part of a word at a time, one read and one write a cycle, the vector
-    unit first. They wait while an update uses the same bank in the same way. What they read comes
-    through one multiplexer, no wider than the widest part. Reading a word in the cycle in which it
-    is written gives undefined data; programs order the two by semaphores.
+    unit first. They wait while an update uses the same bank in the same way. Reading a word in the
+    cycle in which it is written gives undefined data; programs order the two by semaphores.
 
     Parameters
     ----------
@@ -76,6 +75,8 @@ class Accumulator(wiring.Component):
         other elements of the word stay as they are.
     vector_read, vector_data, vector_write
         As the three before, of the vector unit: chunks of ``lanes`` elements.
+    busy : Out(banks)
+        An update reads this bank: the requests for its words wait.
     """
 
     read_latency: ClassVar[int] = MemoryBank.latency
@@ -130,7 +131,9 @@ class Accumulator(wiring.Component):
             banks=banks,
         )
         update = UpdateSignature(address_width=self.address_width, cols=cols, width=data_width)
-        super().__init__({"update": In(update), **self.shared.members()})
+        super().__init__(
+            {"update": In(update), "busy": Out(banks), **self.shared.members()}
+        )
 
     @property
     def module_name(self) -> str:
@@ -144,13 +147,13 @@ class Accumulator(wiring.Component):
         width = self.width
 
         # The update's way through the read: valid and address, a stage a cycle.
-        valid, address = update.valid, update.address
-        previous = valid, address
+        valid, address_updated = update.valid, update.address
+        previous = valid, address_updated
         for number in range(1, self.data_delay + 1):
-            previous = valid, address
+            previous = valid, address_updated
             valid = Signal(name=f"valid_{number}")
-            address = Signal(self.address_width, name=f"address_{number}")
-            m.d.sync += [valid.eq(previous[0]), address.eq(previous[1])]
+            address_updated = Signal(self.address_width, name=f"address_{number}")
+            m.d.sync += [valid.eq(previous[0]), address_updated.eq(previous[1])]
 
         shared = self.shared
         banks = []
@@ -168,27 +171,33 @@ class Accumulator(wiring.Component):
         chosen = shared.write(
             m, self, lambda bank: previous[0] & (shared.bank(previous[1]) == bank)
         )
-        write, address_written, mask, group = (
-            Signal(len(value), name=f"chosen_{name}")
-            for name, value in zip(("valid", "address", "mask", "group"), chosen, strict=True)
-        )
-        m.d.sync += [
-            kept.eq(value)
-            for kept, value in zip((write, address_written, mask, group), chosen, strict=True)
-        ]
+        write, address, mask, values = chosen
+        address_written = Signal(self.address_width, name="chosen_address")
+        group = Signal(len(values), name="chosen_group")
+        m.d.sync += [address_written.eq(address), group.eq(values)]
         word = group.replicate(self.cols * width // len(group))
-        shared.read(m, self, banks, update.valid & update.accumulate, update.address)
+        reads = update.valid & update.accumulate
+        shared.read(m, self, banks, reads, update.address)
+        m.d.comb += self.busy.eq(
+            Cat(reads & (shared.bank(update.address) == number) for number in range(shared.banks))
+        )
         for number, bank in enumerate(banks):
             here = Signal(name=f"update_in_bank_{number}")
-            m.d.sync += here.eq(previous[0] & (shared.bank(previous[1]) == number))
+            parts = Signal(shared.parts, name=f"chosen_in_bank_{number}")
             m.d.sync += [
-                bank.write_enable.eq(here | (write & (shared.bank(address_written) == number))),
+                here.eq(previous[0] & (shared.bank(previous[1]) == number)),
+                parts.eq(0),
                 bank.write_address.eq(
-                    Mux(here, shared.place(address), shared.place(address_written))
+                    Mux(here, shared.place(address_updated), shared.place(address_written))
                 ),
             ]
+            with m.If(write & (shared.bank(address) == number)):
+                m.d.sync += parts.eq(mask)
             if bank.parts > 1:
-                m.d.sync += bank.write_mask.eq(mask | here.replicate(bank.parts))
+                m.d.comb += bank.write_enable.eq(1)
+                m.d.sync += bank.write_mask.eq(parts | here.replicate(bank.parts))
+            else:
+                m.d.sync += bank.write_enable.eq(parts | here)
             self._add(m, number, bank, here, word)
         return m
 

@@ -24,7 +24,7 @@ class AXIMemory(wiring.Component):
 
     Incrementing bursts of any length and beat size, with byte strobes; one beat a cycle, and one
     cycle without a beat between bursts. Reads and writes are independent of each other. A write
-    burst is answered in the cycle after its last beat, the first beat of a read comes three cycles
+    burst is answered in the cycle after its last beat, the first beat of a read comes four cycles
     after its address. A burst outside the memory gets DECERR, one that does not increment SLVERR;
     neither changes anything.
 
@@ -78,13 +78,18 @@ class AXIMemory(wiring.Component):
         read_port = ram.read_port(domain="sync")
         word = slice(exact_log2(lanes), exact_log2(self.size))
 
-        write_address = self._write(m, write_port)
+        # What is written is behind a register, beside the answer.
+        enable, accepted_address = Signal.like(write_port.en), Signal(exact_log2(self.size))
+        write_address = Signal.like(accepted_address)
+        self._write(m, enable, accepted_address)
+        m.d.sync += [
+            write_port.en.eq(enable),
+            write_port.data.eq(self.write.wdata),
+            write_address.eq(accepted_address),
+        ]
         read_enable, read_address = Signal(), Signal(exact_log2(self.size))
         writing = Signal()
-        m.d.comb += [
-            writing.eq(write_port.en.any()),
-            write_port.data.eq(self.write.wdata),
-        ]
+        m.d.comb += writing.eq(write_port.en.any())
         if self.single_port:
             collides = writing
             # One signal for both ports: that is how synthesis sees that one RAM port serves them.
@@ -117,12 +122,11 @@ class AXIMemory(wiring.Component):
         beyond = Cat(size > n for n in range(largest))
         return Cat(address[:largest] & ~beyond, address[largest:]) + step
 
-    def _write(self, m: Module, port: Any) -> Any:
+    def _write(self, m: Module, enable: Any, address: Any) -> None:
         bus = self.write
         active, full = Signal(), Signal()
         response = Signal(2)
         identity = Signal.like(bus.awid)
-        address = Signal(exact_log2(self.size))
         size = Signal(3)
         m.d.comb += [
             bus.awready.eq(~active),
@@ -141,7 +145,7 @@ class AXIMemory(wiring.Component):
             m.d.sync += bus.bvalid.eq(0)
         with m.If(bus.wvalid & bus.wready):
             with m.If(response == AXI_OKAY):
-                m.d.comb += port.en.eq(bus.wstrb)
+                m.d.comb += enable.eq(bus.wstrb)
             m.d.sync += address.eq(self._next(address, size))
             with m.If(bus.wlast):
                 m.d.sync += [
@@ -150,10 +154,10 @@ class AXIMemory(wiring.Component):
                     bus.bresp.eq(response),
                     bus.bid.eq(identity),
                 ]
-        return address
 
     def _read(self, m: Module, data: Any, enable: Any, address: Any, collides: Any) -> None:
-        """Two stages behind the address: the RAM's own register, and that of the port."""
+        """Three stages behind the address: the RAM's own register, that of what its blocks give
+        together, and that of the port, which may be far from them."""
         bus = self.read
         active = Signal()
         left, size = Signal(8), Signal(3)
@@ -161,9 +165,13 @@ class AXIMemory(wiring.Component):
         identity = Signal.like(bus.arid)
         advance = Signal()
         issue = Signal()
-        fetched = {
-            "valid": Signal(), "last": Signal(), "resp": Signal(2), "id": Signal.like(bus.rid)
-        }
+        found, gathered = (
+            {
+                "valid": Signal(), "last": Signal(), "resp": Signal(2), "id": Signal.like(bus.rid)
+            }
+            for _ in range(2)
+        )
+        word = Signal.like(bus.rdata)
         m.d.comb += [
             bus.arready.eq(~active),
             advance.eq(~bus.rvalid | bus.rready),
@@ -187,10 +195,12 @@ class AXIMemory(wiring.Component):
             ]
         with m.If(advance):
             m.d.sync += [
-                fetched["valid"].eq(issue),
-                fetched["last"].eq(left == 0),
-                fetched["resp"].eq(response),
-                fetched["id"].eq(identity),
-                bus.rdata.eq(data),
+                found["valid"].eq(issue),
+                found["last"].eq(left == 0),
+                found["resp"].eq(response),
+                found["id"].eq(identity),
+                word.eq(data),
+                bus.rdata.eq(word),
             ]
-            m.d.sync += [getattr(bus, f"r{name}").eq(value) for name, value in fetched.items()]
+            m.d.sync += [gathered[name].eq(value) for name, value in found.items()]
+            m.d.sync += [getattr(bus, f"r{name}").eq(value) for name, value in gathered.items()]

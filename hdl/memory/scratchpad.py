@@ -89,33 +89,28 @@ class ActivationScratchpad(wiring.Component):
         word = group.replicate(self.rows // self.shared.group)
         written = Signal(
             data.StructLayout(
-                {
-                    "valid": 1,
-                    "address": unsigned(self.address_width),
-                    "mask": unsigned(self.shared.parts),
-                    "word": unsigned(8 * self.rows),
-                }
+                {"address": unsigned(self.address_width), "word": unsigned(8 * self.rows)}
             )
         )
-        m.d.sync += [
-            written.valid.eq(write),
-            written.address.eq(address),
-            written.mask.eq(mask),
-            written.word.eq(word),
-        ]
+        m.d.sync += [written.address.eq(address), written.word.eq(word)]
         for number in range(2):
             bank = Once(
                 MemoryBank(width=8 * self.rows, depth=self.depth // 2, parts=self.shared.parts)
             )
             m.submodules[f"bank_{number}"] = bank
             banks.append(bank)
+            parts = Signal(self.shared.parts, name=f"written_in_bank_{number}")
+            m.d.sync += parts.eq(0)
+            with m.If(write & (address[-1] == number)):
+                m.d.sync += parts.eq(mask)
             m.d.comb += [
-                bank.write_enable.eq(written.valid & (written.address[-1] == number)),
                 bank.write_address.eq(written.address[:-1]),
                 bank.write_data.eq(written.word),
             ]
             if bank.parts > 1:
-                m.d.comb += bank.write_mask.eq(written.mask)
+                m.d.comb += [bank.write_enable.eq(1), bank.write_mask.eq(parts)]
+            else:
+                m.d.comb += bank.write_enable.eq(parts)
         self.shared.read(m, self, banks, matmul.enable, matmul.address)
 
         # Bank numbers travel with the reads: one bit for each cycle of the read latency.

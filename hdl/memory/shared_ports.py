@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from math import gcd
+from operator import or_
 from typing import Any, ClassVar
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
-from ..select import choose
 from .bank import MemoryBank
 from .ports import ReadResponseSignature, chunk_layout, request_layout
 
@@ -23,8 +23,8 @@ class SharedPorts:
     """Users that read and write parts of words, one read and one write a cycle between them.
 
     Of several the first in the list goes first; all wait where an owner of the memory, who is
-    always served, uses the same bank in the same way. What they read comes through one multiplexer,
-    no wider than the widest part.
+    always served, uses the same bank in the same way. What they read is the OR of registers that
+    are zero but for the part that was asked for.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class SharedPorts:
 
     @property
     def group(self) -> int:
-        """Elements that the users' multiplexers have in common: the largest part, or a word."""
+        """Elements that the users' writes have in common: the largest part, or a word."""
         smallest, largest = min(self.users.values()), max(self.users.values())
         ratio = largest // smallest
         power_of_two = ratio & (ratio - 1) == 0
@@ -110,14 +110,9 @@ class SharedPorts:
         result: Any = None
         for user, elements in reversed(self.users.items()):
             port = getattr(component, f"{user}write")
-            payload, parts = port.payload, self.length // elements
+            payload = port.payload
             values = Cat(payload.data[number][: self.width] for number in range(elements))
-            chosen = Cat(
-                (payload.slot == slot if parts > 1 else Const(1, 1)).replicate(
-                    elements // self.smallest
-                )
-                for slot in range(parts)
-            )
+            chosen = self._mask(user, payload.slot)
             group = values.replicate(self.group // elements)
             if result is None:
                 result = port.valid, payload.address, chosen, group
@@ -139,17 +134,18 @@ class SharedPorts:
         self, m: Module, component: Any, banks: list[Any], taken: Value, owner: Value
     ) -> None:
         """Connect the banks' read ports: the owner's address if ``taken``, then the users."""
-        groups = self.length // self.group
         address = Signal(self.address_width, name="shared_address")
-        group = Signal(range(groups), name="shared_group")
+        wanted = Signal(self.parts, name="shared_parts")
         asked = Signal(name="shared_asked")
         urgent: Any = Const(0, 1)
-        for user, elements in self.users.items():
+        for user in self.users:
             port = getattr(component, f"{user}read")
             with m.If(port.valid & ~urgent):
-                m.d.comb += [address.eq(port.payload.address), asked.eq(1)]
-                if groups > 1:
-                    m.d.comb += group.eq(port.payload.slot[exact_log2(self.group // elements) :])
+                m.d.comb += [
+                    address.eq(port.payload.address),
+                    wanted.eq(self._mask(user, port.payload.slot)),
+                    asked.eq(1),
+                ]
             owner_there = taken & (self.bank(owner) == self.bank(port.payload.address))
             m.d.comb += port.ready.eq(~owner_there & ~urgent)
             urgent = urgent | port.valid
@@ -161,38 +157,47 @@ class SharedPorts:
                 bank.read_address.eq(Mux(owner_here, self.place(owner), self.place(address))),
             ]
 
-        # Every group of each bank has a register behind the RAM that is cleared unless the group
-        # was asked for. What they hold together is then an OR, without multiplexers.
-        stride = 1 << (groups - 1).bit_length()
-        selects = Signal(self.banks * stride, name="shared_selects")
-        m.d.sync += selects.eq(1 << Cat(group, self.bank(address)))
-        size = self.group * self.width
-        shown: Any = Const(0, size)
+        # Every part of each bank has a register behind the RAM that is cleared unless the part was
+        # asked for. What they hold together is then an OR, without multiplexers.
+        size = self.smallest * self.width
+        held: list[Any] = [Const(0, size)] * self.parts
         for number, bank in enumerate(banks):
-            for item in range(groups):
-                held = Signal(size, name=f"shared_{number}_{item}")
-                m.d.sync += held.eq(0)
-                with m.If(selects[number * stride + item]):
-                    m.d.sync += held.eq(bank.ram_data[item * size : (item + 1) * size])
-                shown = shown | held
-        self._answer(m, component, shown)
+            select = Signal(self.parts, name=f"shared_select_{number}")
+            m.d.sync += select.eq(0)
+            with m.If(self.bank(address) == number):
+                m.d.sync += select.eq(wanted)
+            for part in range(self.parts):
+                register = Signal(size, name=f"shared_{number}_{part}")
+                m.d.sync += register.eq(0)
+                with m.If(select[part]):
+                    m.d.sync += register.eq(bank.ram_data[part * size : (part + 1) * size])
+                held[part] = held[part] | register
+        self._answer(m, component, held)
 
-    def _answer(self, m: Module, component: Any, shown: Value) -> None:
-        """Each user's part of the group that was read."""
+    def _mask(self, user: str, slot: Value) -> Value:
+        """The smallest parts that one of a user's parts consists of."""
+        elements = self.users[user]
+        slots = self.length // elements
+        return Cat(
+            (slot == number if slots > 1 else Const(1, 1)).replicate(elements // self.smallest)
+            for number in range(slots)
+        )
+
+    def _answer(self, m: Module, component: Any, held: list[Any]) -> None:
+        """Each user's part of the word, the others being zero."""
         for user, elements in self.users.items():
             request = getattr(component, f"{user}read")
             answer = getattr(component, f"{user or 'read_'}data")
-            in_group = self.group // elements
-            valid, slot = request.valid & request.ready, request.payload.slot
+            valid: Any = request.valid & request.ready
             for number in range(1, MemoryBank.latency + 1):
-                before = valid, slot
+                before = valid
                 valid = Signal(name=f"{user}answer_valid_{number}")
-                slot = Signal(len(slot), name=f"{user}answer_slot_{number}")
-                m.d.sync += [valid.eq(before[0]), slot.eq(before[1])]
-            size = elements * self.width
-            parts = [shown[number * size : (number + 1) * size] for number in range(in_group)]
-            part = choose(parts, slot[: (in_group - 1).bit_length()])
+                m.d.sync += valid.eq(before)
             m.d.comb += answer.valid.eq(valid)
+            in_part = elements // self.smallest
+            part = Cat(
+                reduce(or_, held[number::in_part]) for number in range(in_part)
+            )
             for number in range(elements):
                 value = part[number * self.width : (number + 1) * self.width]
                 m.d.comb += answer.data[number].eq(value.as_signed())

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value, ValueLike
 
-__all__ = ["Slot", "add", "add_chosen", "carry_chain", "carry_in"]
+__all__ = ["Slot", "add", "add_chosen", "add_or_load", "carry_chain", "carry_in"]
 
 PINS = "ABCD"
 
@@ -97,9 +97,11 @@ def add(m: Module, name: str, left: Value, right: Value, width: int) -> Value:
 
 
 def add_chosen(
-    m: Module, name: str, base: Value, select: Value, choices: tuple[Value, Value], width: int
+    m: Module, name: str, base: Value, select: Value, choices: tuple[Value, Value], width: int,
+    carry: ValueLike = 0,
 ) -> Value:
-    """``base + choices[select]`` in ``width`` bits: the multiplexer is in the adder's tables.
+    """``base + choices[select] + carry`` in ``width`` bits: the multiplexer is in the adder's
+    tables.
 
     Where the two addends are equal the carry out is either of them, so ``base``, and the entry at
     ``C`` and ``D`` zero is that of ``base`` alone if the choice that ``D`` zero selects is at C.
@@ -113,4 +115,35 @@ def add_chosen(
         )
         for bit in range(width)
     ]
-    return Cat(*carry_chain(m, name, [carry_in(0), *slots])[1:])
+    # As `carry_in`, but the entry at C = 0 is A.
+    first = Slot(lambda a, b, c, d: a & ~c, (Value.cast(carry), Const(0), Const(1)))
+    return Cat(*carry_chain(m, name, [first, *slots])[1:])
+
+
+def add_or_load(
+    m: Module,
+    name: str,
+    left: Value,
+    right: Value,
+    load: Value,
+    value: Value,
+    width: int,
+) -> Value:
+    """``left + right`` in ``width`` bits; with ``load``, while both are zero, ``value``: the
+    multiplexer is in the adder's tables.
+
+    With ``load`` there is no carry to make or to pass on, so the entry at ``C`` and ``D`` zero may
+    leave ``value`` out.
+
+    Cost: ``width / 2`` CCU2C rounded up; for an even width also one LUT.
+    """
+    slots = [
+        Slot(
+            lambda a, b, c, d: (a | (b & c)) ^ d, (left[bit], value[bit], load, right[bit])
+        )
+        for bit in range(width)
+    ]
+    if width % 2:
+        return Cat(*carry_chain(m, name, [carry_in(0), *slots])[1:])
+    lowest = (left[0] | (value[0] & load)) ^ right[0]
+    return Cat(lowest, *carry_chain(m, name, [_generate(left[0], right[0]), *slots[1:]])[1:])

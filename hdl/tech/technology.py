@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 
-from amaranth.hdl import Module, Mux, Value
+from amaranth.hdl import Module, Mux, Value, ValueLike
 
 from . import ecp5_carry
 from .ecp5 import ECP5Multiplier
@@ -29,10 +29,18 @@ def _add(m: Module, name: str, left: Value, right: Value, width: int) -> Value:
 
 
 def _add_chosen(
-    m: Module, name: str, base: Value, select: Value, choices: tuple[Value, Value], width: int
+    m: Module, name: str, base: Value, select: Value, choices: tuple[Value, Value], width: int,
+    carry: ValueLike = 0,
 ) -> Value:
-    """``base + choices[select]`` in ``width`` bits, as the synthesizer maps it."""
-    return (base + Mux(select, choices[1], choices[0]))[:width]
+    """``base + choices[select] + carry`` in ``width`` bits, as the synthesizer maps it."""
+    return (base + Mux(select, choices[1], choices[0]) + Value.cast(carry))[:width]
+
+
+def _add_or_load(
+    m: Module, name: str, left: Value, right: Value, load: Value, value: Value, width: int
+) -> Value:
+    """``left + right`` or ``value`` in ``width`` bits, as the synthesizer maps it."""
+    return ((left | Mux(load, value, 0)) + right)[:width]
 
 
 @dataclass(frozen=True)
@@ -48,20 +56,29 @@ class Technology:
     add : callable
         ``add(m, name, left, right, width)`` returns the sum of two signed values.
     add_chosen : callable
-        ``add_chosen(m, name, base, select, choices, width)`` returns the sum of ``base`` and one of
-        two values, all of ``width`` bits.
+        ``add_chosen(m, name, base, select, choices, width, carry=0)`` returns the sum of ``base``,
+        one of two values, all of ``width`` bits, and a carry.
+    add_or_load : callable
+        ``add_or_load(m, name, left, right, load, value, width)`` returns the sum of ``left`` and
+        ``right``; or ``value`` with ``load``, which comes while both others are zero; all of
+        ``width`` bits.
     """
 
     hard: type[Multiplier]
     soft: type[Multiplier] = SoftMultiplier
     add: Callable[[Module, str, Value, Value, int], Value] = _add
-    add_chosen: Callable[[Module, str, Value, Value, tuple[Value, Value], int], Value] = _add_chosen
+    add_chosen: Callable[..., Value] = _add_chosen
+    add_or_load: Callable[[Module, str, Value, Value, Value, Value, int], Value] = _add_or_load
 
 
 TECHNOLOGIES: dict[str, Technology] = {
     "generic": Technology(GenericMultiplier),
     "ecp5": Technology(
-        ECP5Multiplier, ECP5SoftMultiplier, ecp5_carry.add, ecp5_carry.add_chosen
+        ECP5Multiplier,
+        ECP5SoftMultiplier,
+        ecp5_carry.add,
+        ecp5_carry.add_chosen,
+        ecp5_carry.add_or_load,
     ),
     "ice40": Technology(ICE40Multiplier),
     "gowin": Technology(GowinMultiplier),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -59,6 +59,8 @@ class ActivationSequencer(wiring.Component):
         Words of the activation scratchpad.
     accumulator_depth : int
         Words of the accumulator.
+    family : str
+        A key of :data:`weft.hdl.tech.technology.TECHNOLOGIES`, whose adders are used.
 
     Members
     -------
@@ -69,11 +71,14 @@ class ActivationSequencer(wiring.Component):
     fault : Out(FAULT_LAYOUT)
         A word beyond a memory was needed; stays.
     stop : In(1)
-        Read no more.
+        Read no more, from the next cycle on.
     """
 
-    def __init__(self, *, rows: int, depth: int, accumulator_depth: int) -> None:
+    def __init__(
+        self, *, rows: int, depth: int, accumulator_depth: int, family: str = "generic"
+    ) -> None:
         self.rows = rows
+        self.family = family
         self.address_width = exact_log2(depth)
         self.accumulator_address_width = exact_log2(accumulator_depth)
         self.tag_layout = tag_layout(self.accumulator_address_width)
@@ -105,6 +110,7 @@ class ActivationSequencer(wiring.Component):
             AddressGenerator(
                 {name: ACTIVATION_COMMAND[ACTIVATION_STRIDES[name]].shape for name in LEVELS},
                 width=_full_width(1 << self.address_width),
+                family=self.family,
             )
         )
         target_levels = {
@@ -114,6 +120,7 @@ class ActivationSequencer(wiring.Component):
             AddressGenerator(
                 {"block": unsigned(0)} | target_levels,
                 width=_full_width(1 << self.accumulator_address_width),
+                family=self.family,
             )
         )
         m.submodules.prefetcher = prefetcher = Once(
@@ -126,17 +133,18 @@ class ActivationSequencer(wiring.Component):
         command = self.command.payload
         active, load, step, restart = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            self.command.ready.eq(~active | (step & counter.last)),
+            self.command.ready.eq(~(active | self.fault.valid) | (step & counter.last)),
             load.eq(self.command.valid & self.command.ready),
             counter.load.eq(load),
             counter.step.eq(step),
             *(counter.counts[name].eq(command[name]) for name in LEVELS),
-            restart.eq(Cat(counter.advance[name] for name in BLOCK_LEVELS).any()),
+            restart.eq(counter.moves[BLOCK_LEVELS[-1]]),
             source.load.eq(load),
             source.base.eq(command.activation_address),
             *(source.strides[name].eq(command[ACTIVATION_STRIDES[name]]) for name in LEVELS),
             source.step.eq(step),
             source.advance.eq(counter.advance),
+            source.moves.eq(counter.moves),
             target.load.eq(load),
             target.base.eq(command.accumulator_address),
             *(
@@ -145,7 +153,9 @@ class ActivationSequencer(wiring.Component):
             ),
             target.step.eq(step),
             target.advance.block.eq(restart),
+            target.moves.block.eq(restart),
             *(target.advance[name].eq(counter.advance[name]) for name in target_levels),
+            *(target.moves[name].eq(counter.moves[name]) for name in target_levels),
         ]
         first, accumulate = Signal(), Signal()
         with m.If(load):
@@ -161,7 +171,7 @@ class ActivationSequencer(wiring.Component):
             source_beyond.eq(source.address[self.address_width :].any()),
             target_beyond.eq(target.address[self.accumulator_address_width :].any()),
             beyond.eq(source_beyond | target_beyond),
-            prefetcher.i.valid.eq(active & ~self.fault.valid & ~self.stop),
+            prefetcher.i.valid.eq(active),
             prefetcher.i.payload.address.eq(source.address),
             prefetcher.i.payload.read.eq(~beyond),
             tag.target.address.eq(target.address),
@@ -203,4 +213,6 @@ class ActivationSequencer(wiring.Component):
                     )
                 ),
             ]
+        with m.If(self.stop | self.fault.valid | (step & beyond)):
+            m.d.sync += active.eq(0)
         return m

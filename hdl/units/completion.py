@@ -72,14 +72,16 @@ class CompletionQueue(wiring.Component):
         m.submodules.queue = queue = Once(StreamFIFO(self.entry_layout, self.depth))
         wiring.connect(m, wiring.flipped(self.i), queue.i)
         head = queue.o.payload
-        waiting = Signal(range(queue.depth + 2))
+        waiting, following = Signal(range(queue.depth + 2)), Signal(range(queue.depth + 2))
+        due = Signal()  # Whether any is waiting.
         immediate = queue.o.valid & head.immediate
         m.d.comb += [
-            self.completed.eq(immediate | (queue.o.valid & ((waiting != 0) | self.finished))),
+            self.completed.eq(immediate | (queue.o.valid & (due | self.finished))),
             queue.o.ready.eq(self.completed),
             self.signal.eq(Mux(self.completed, head.signal, 0)),
             self.signal_index.eq(head.index),
             self.empty.eq(queue.empty),
         ]
-        m.d.sync += waiting.eq(waiting + self.finished - (self.completed & ~immediate))
+        m.d.comb += following.eq(waiting + self.finished - (self.completed & ~immediate))
+        m.d.sync += [waiting.eq(following), due.eq(following != 0)]
         return m

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.hdl import unsigned
+from amaranth.hdl import Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
@@ -15,11 +15,14 @@ from ..bus import AXI4ReadSignature, UnitSignature
 from ..config import Config
 from ..dma.fifo import StreamFIFO
 from ..dma.gearbox import Gearbox
+from ..dma.packer import Packer, packs
 from ..dma.reader import Reader
 from ..isa import ErrorCode, Memory, Opcode
 from ..memory.ports import chunk_layout, int8_vector, int32_vector
 from ..memory.table_memory import TABLE_DEPTH
 from ..once import Once
+from .compact_row_sequencer import CompactRowSequencer
+from .compact_word_writer import COMPACT_ROW_LAYOUT, CompactWordWriter
 from .row_sequencer import RowSequencer
 from .segment_table import SEGMENT_WRITE_LAYOUT
 from .transfer import (
@@ -129,14 +132,14 @@ class LoadUnit(wiring.Component):
         m.submodules.setup = setup = Once(
             TransferSetup(
                 opcode=Opcode.LOAD, address_width=address_width, memories=self.memories,
-                multiply=config.multiplying_word_count, registered=config.registered_handshakes,
+                multiply=config.multiplying_word_count,
             )
         )
         compact, registered = config.compact_transfers, config.registered_handshakes
+        make_sequencer = CompactRowSequencer if compact else RowSequencer
         m.submodules.sequencer = sequencer = Once(
-            RowSequencer(
-                address_width=address_width, memories=self.memories, family=config.family,
-                compact=compact, registered=registered,
+            make_sequencer(
+                address_width=address_width, memories=self.memories, family=config.family
             )
         )
         m.submodules.reader = reader = Once(
@@ -151,11 +154,18 @@ class LoadUnit(wiring.Component):
                 registered=registered,
             )
         )
+        widths = sorted({shape.chunk_bytes for shape in self.memories})
+        packed = compact and packs(config.axi_bytes, widths)
         m.submodules.rows = rows = Once(
-            StreamFIFO(LOAD_ROW_LAYOUT, max(16, 2 * config.read_outstanding))
+            StreamFIFO(
+                COMPACT_ROW_LAYOUT if packed else LOAD_ROW_LAYOUT,
+                max(16, 2 * config.read_outstanding),
+            )
         )
         m.submodules.writer = writer = Once(
-            WordWriter(self.memories, queue=compact and registered)
+            CompactWordWriter(self.memories)
+            if packed
+            else WordWriter(self.memories, queue=compact and registered)
         )
         connect(m, flipped(self.command), setup.command)
         connect(m, flipped(self.axi), reader.axi)
@@ -172,30 +182,39 @@ class LoadUnit(wiring.Component):
         stopped = Signal()
         stop = Signal()
         m.d.comb += [
-            stop.eq(self.halt | stopped),
+            stop.eq(stopped),
             setup.stop.eq(stop),
-            sequencer.stop.eq(stop & ~reader.waits),
+            sequencer.stop.eq(stop),
             reader.halt.eq(stop),
             writer.stop.eq(stop),
         ]
-        self._accept(m, setup, sequencer, writer)
+        self._accept(m, setup, sequencer, writer, packed)
         self._distribute(m, sequencer, reader, rows)
-        self._route(m, reader, writer, stop)
+        if packed:
+            self._pack(m, reader, writer, setup.o.payload.transfer.memory, stop)
+        else:
+            self._route(m, reader, writer, stop)
         self._report(m, setup, sequencer, reader, writer, stop, stopped)
         return m
 
-    def _accept(self, m: Module, setup: Any, sequencer: Any, writer: Any) -> None:
+    def _accept(
+        self, m: Module, setup: Any, sequencer: Any, writer: Any, packed: bool
+    ) -> None:
         """Each instruction goes to the row sequencer and to the writer."""
         m.d.comb += sequencer.i.payload.eq(setup.o.payload)
         if self.config.compact_transfers:
             walked = Signal()
-            m.d.comb += [
-                sequencer.i.valid.eq(setup.o.valid & ~walked),
-                writer.instruction.valid.eq(setup.o.valid),
-                writer.instruction.payload.eq(setup.o.payload.transfer),
-                setup.done.eq(writer.finished),
-            ]
-            with m.If(writer.finished):
+            transfer = setup.o.payload.transfer
+            m.d.comb += sequencer.i.valid.eq(setup.o.valid & ~walked)
+            m.d.sync += setup.done.eq(writer.finished)
+            if packed:
+                m.d.comb += writer.instruction.eq(transfer)
+            else:
+                m.d.comb += [
+                    writer.instruction.valid.eq(setup.o.valid),
+                    writer.instruction.payload.eq(transfer),
+                ]
+            with m.If(setup.done):
                 m.d.sync += walked.eq(0)
             with m.Elif(sequencer.i.valid & sequencer.i.ready):
                 m.d.sync += walked.eq(1)
@@ -231,6 +250,32 @@ class LoadUnit(wiring.Component):
             ]
         for name in LOAD_ROW_LAYOUT.members:
             m.d.comb += rows.i.payload[name].eq(row[name])
+        if "plain" in rows.i.payload.shape().members:
+            m.d.comb += rows.i.payload.plain.eq(row.fetch & ~row.before)
+
+    def _pack(
+        self, m: Module, reader: Any, writer: Any, memory: Value, stop: Signal
+    ) -> None:
+        """Chunks to the writer in slots of their memory's width; dropped after a stop. What comes
+        with an error stops the unit before it gets there."""
+        widths = sorted({shape.chunk_bytes for shape in self.memories})
+        m.submodules.packer = packer = Once(Packer(self.config.axi_bytes, widths))
+        for number, width in enumerate(widths):
+            m.d.sync += packer.width[number].eq(
+                Cat(
+                    memory == shape.memory.value
+                    for shape in self.memories if shape.chunk_bytes == width
+                ).any()
+            )
+        m.d.comb += [
+            packer.i.valid.eq(reader.data.valid),
+            *(
+                packer.i.payload[name].eq(reader.data.payload[name])
+                for name in ("data", "count", "last")
+            ),
+            reader.data.ready.eq(packer.i.ready | stop),
+        ]
+        connect(m, packer.o, writer.slots)
 
     def _route(self, m: Module, reader: Any, writer: Any, stop: Signal) -> None:
         """Chunks to the writer, through the gearbox to their memory's width unless that is a
@@ -277,14 +322,16 @@ class LoadUnit(wiring.Component):
     ) -> None:
         """Signals, errors and status."""
         compact = self.config.compact_transfers
-        held = writer.instruction.payload
+        held = setup.o.payload.transfer if compact else writer.instruction.payload
         # Those in the instruction FIFO and its output, and one in the setup.
         in_hand = Signal(range(2 if compact else INSTRUCTIONS_IN_FLIGHT + 4))
         corrupt = Signal()
+        halted = Signal()  # A compact reader starts no burst any more.
+        m.d.sync += halted.eq(stop)
         bad_address = Signal(self.config.axi_address_width)
         m.d.comb += [
             self.busy.eq(Mux(stop, ~reader.idle, in_hand != 0)),
-            self.idle.eq(Mux(stop, reader.idle, in_hand == 0)),
+            self.idle.eq(Mux(stop, halted & reader.idle, in_hand == 0)),
             self.wait_memory.eq(self.busy & ~writer.accepted),
             self.progress.eq(
                 setup.taken
@@ -293,7 +340,8 @@ class LoadUnit(wiring.Component):
                 | (self.axi.rvalid & self.axi.rready)
             ),
         ]
-        m.d.sync += in_hand.eq(in_hand + setup.taken - writer.finished)
+        finished = setup.done if compact else writer.finished
+        m.d.sync += in_hand.eq(in_hand + setup.taken - finished)
         with m.If(self.halt | writer.refused | corrupt):
             m.d.sync += stopped.eq(1)
 
@@ -305,7 +353,6 @@ class LoadUnit(wiring.Component):
             self.error.address.eq(Mux(corrupt, bad_address, address)),
             self.signal_index.eq(held.index),
         ]
-        signal = Mux(writer.finished, held.signal, 0)
         if compact:
             # The instruction in front of the unit is the only one, and the beat that is there the
             # first with an error: nothing has to be kept.
@@ -318,9 +365,4 @@ class LoadUnit(wiring.Component):
             m.d.comb += corrupt.eq(writer.corrupt)
             with m.If(reader.error.valid & ~bad_burst):
                 m.d.sync += [bad_burst.eq(1), bad_address.eq(reader.error.address)]
-        if compact and not self.config.registered_handshakes:
-            m.d.comb += [self.signal.eq(signal), *values]
-        else:
-            held_signal = Signal.like(self.signal)
-            m.d.comb += self.signal.eq(Mux(stop, 0, held_signal))
-            m.d.sync += [held_signal.eq(signal), *values]
+        m.d.sync += [self.signal.eq(Mux(finished & ~self.halt, held.signal, 0)), *values]

@@ -84,11 +84,16 @@ class MatmulUnit(wiring.Component):
             )
         )
         self.weight_sequencer = Once(
-            WeightSequencer(rows=rows, cols=cols, depth=config.weight_depth)
+            WeightSequencer(
+                rows=rows, cols=cols, depth=config.weight_depth, family=config.family
+            )
         )
         self.activation_sequencer = Once(
             ActivationSequencer(
-                rows=rows, depth=config.activation_depth, accumulator_depth=config.accumulator_depth
+                rows=rows,
+                depth=config.activation_depth,
+                accumulator_depth=config.accumulator_depth,
+                family=config.family,
             )
         )
         # Enough to keep single-vector instructions, one every `rows` cycles, in flight.

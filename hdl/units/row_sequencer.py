@@ -11,8 +11,6 @@ from amaranth.hdl import Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..dma.fifo import StreamFIFO
-from ..once import Once
 from ..tech.technology import TECHNOLOGIES
 from .transfer import (
     MemoryShape,
@@ -24,6 +22,7 @@ from .transfer import (
 )
 
 __all__ = ["RowSequencer"]
+
 
 class RowSequencer(wiring.Component):
     """Makes one row a cycle, with its address, from decoded instructions.
@@ -41,10 +40,7 @@ class RowSequencer(wiring.Component):
     else if its words (or the padding after it) pass the end of the memory. The first failing row
     comes out with ``error``; nothing comes after it.
 
-    No bubble between groups or instructions; latency 3 cycles. A compact one reads the fields from
-    ``i``, where they must stay, takes it with the last row and needs a cycle more for each
-    instruction; unless it is ``registered`` it does both stages in one cycle: latency 2 cycles. If
-    it is, rows wait in a queue in distributed memory: latency 4 cycles.
+    No bubble between groups or instructions; latency 3 cycles.
 
     Parameters
     ----------
@@ -54,8 +50,6 @@ class RowSequencer(wiring.Component):
         Word size and depth of the memories.
     family : str
         A key of :data:`weft.hdl.tech.technology.TECHNOLOGIES`, whose adders are used.
-    compact, registered : bool
-        See above.
 
     Members
     -------
@@ -73,15 +67,10 @@ class RowSequencer(wiring.Component):
         address_width: int,
         memories: Sequence[MemoryShape],
         family: str = "generic",
-        compact: bool = False,
-        registered: bool = True,
     ) -> None:
         self.address_width = address_width
         self.memories = tuple(memories)
         self.technology = TECHNOLOGIES[family]
-        self.compact = compact
-        self.queued = compact and registered
-        self.staged = registered or not compact
         # Words are counted from the end of their memory. What is longer than the deepest memory is
         # known to pass it; the rest, with padding of up to 510 words, fits these bits.
         self.number_width = max((shape.depth - 1).bit_length() for shape in self.memories)
@@ -101,6 +90,7 @@ class RowSequencer(wiring.Component):
             data.StructLayout(
                 {
                     "valid": unsigned(1),
+                    "first": unsigned(1),
                     "row": row_layout(self.address_width, self.memories),
                     "outside": unsigned(1),
                     "beyond": unsigned(1),
@@ -121,16 +111,11 @@ class RowSequencer(wiring.Component):
         drop = Signal()
         output_valid = Signal()
         m.d.comb += drop.eq(self.stop | failed)
-        if not self.queued:
-            m.d.comb += [
-                advance.eq(~output_valid | self.o.ready),
-                self.o.valid.eq(output_valid),
-            ]
+        m.d.comb += [advance.eq(~output_valid | self.o.ready), self.o.valid.eq(output_valid)]
         self._walk(m, stage, advance, drop)
         self._check(m, stage, advance, failed, output_valid)
-        if self.staged:
-            with m.If(drop):
-                m.d.sync += stage.valid.eq(0)
+        with m.If(drop):
+            m.d.sync += stage.valid.eq(0)
         with m.If(self.stop):
             m.d.sync += output_valid.eq(0)
         return m
@@ -151,21 +136,17 @@ class RowSequencer(wiring.Component):
         last_x = Signal()
         last = Signal()
         payload = self.i.payload
-        setup: Any = payload
-        # The offset of a row that ends at the limit.
-        last_offset: Any = payload.limit + ~_signed(payload.last_byte)
-        if self.compact:
-            m.d.comb += [load.eq(self.i.valid & ~valid), self.i.ready.eq(valid & advance & last)]
-        else:
-            setup = Signal(layout)
-            furthest = Signal(offset_shape)
-            m.d.comb += [
-                self.i.ready.eq((~valid | (advance & last)) & ~drop),
-                load.eq(self.i.valid & self.i.ready),
+        setup = Signal(layout)
+        last_offset = Signal(offset_shape)  # Of a row that ends at the limit.
+        m.d.comb += [
+            self.i.ready.eq((~valid | (advance & last)) & ~drop),
+            load.eq(self.i.valid & self.i.ready),
+        ]
+        with m.If(load):
+            m.d.sync += [
+                setup.eq(payload),
+                last_offset.eq(payload.limit + ~_signed(payload.last_byte)),
             ]
-            with m.If(load):
-                m.d.sync += [setup.eq(payload), furthest.eq(last_offset)]
-            last_offset = furthest
 
         m.d.comb += [
             last_x.eq(setup.sync | (x == setup.count_x)),
@@ -230,27 +211,20 @@ class RowSequencer(wiring.Component):
             # A word may be the one after the last of the deepest memory.
             stage.start.eq(transfer.word[: self.number_width + 1] + ~_signed(depth)),
             row.address.eq(setup.base + offset),
-            row.first.eq(first),
+            stage.first.eq(first),
             row.last.eq(last),
             row.before.eq(first_x & (transfer.pad_before != 0)),
             row.after.eq(last_x & (transfer.pad_after != 0)),
             row.fetch.eq(setup.fetch),
             row.sync.eq(setup.sync),
+            row.last_byte.eq(setup.last_byte),
+            row.memory.eq(transfer.memory),
         ]
         seen = Signal()
         with m.If(advance & ~seen):
             m.d.sync += [seen.eq(valid & outside), self.fault.offset.eq(offset)]
-        common = [("last_byte", setup.last_byte), ("memory", transfer.memory)]
-        if self.compact:
-            # These stand in the instruction for as long as the row is of use.
-            m.d.comb += [self.o.payload[name].eq(value) for name, value in common]
-        else:
-            values += [row[name].eq(value) for name, value in common]
-        if self.staged:
-            with m.If(advance):
-                m.d.sync += values
-        else:
-            m.d.comb += values
+        with m.If(advance):
+            m.d.sync += values
 
     def _check(
         self, m: Module, stage: Any, advance: Signal, failed: Signal, output_valid: Signal
@@ -265,7 +239,7 @@ class RowSequencer(wiring.Component):
         outside = Signal()
         error = Signal()
         m.d.comb += [
-            start.eq(Mux(stage.row.first, stage.start, place)),
+            start.eq(Mux(stage.first, stage.start, place)),
             body.eq(start + stage.padding),
             stop.eq(body + stage.words),
             starts_outside.eq(stage.beyond | (start >= 0)),
@@ -276,27 +250,14 @@ class RowSequencer(wiring.Component):
             ),
         ]
         row, output = stage.row, self.o.payload
-        kept = ["first", "last", "before", "after", "sync", "address"]
-        if not self.compact:
-            kept += ["last_byte", "memory"]
-        values = {name: row[name] for name in kept}
-        values |= {"error": error, "fetch": row.fetch & ~error}
-        if self.queued:
-            shape = data.StructLayout({name: output.shape()[name].shape for name in values})
-            m.submodules.queue = queue = Once(StreamFIFO(shape, 2))
-            m.d.comb += [
-                advance.eq(queue.i.ready),
-                queue.i.valid.eq(stage.valid & ~failed),
-                *(queue.i.payload[name].eq(value) for name, value in values.items()),
-                *(output[name].eq(queue.o.payload[name]) for name in values),
-                self.o.valid.eq(queue.o.valid & ~self.stop),
-                queue.o.ready.eq(self.o.ready),
-            ]
         with m.If(advance):
-            m.d.sync += place.eq(stop)
-            if not self.queued:
-                m.d.sync += [output[name].eq(value) for name, value in values.items()]
-                m.d.sync += output_valid.eq(stage.valid & ~failed)
+            m.d.sync += [
+                output.eq(row),
+                output.error.eq(error),
+                output.fetch.eq(row.fetch & ~error),
+                output_valid.eq(stage.valid & ~failed),
+                place.eq(stop),
+            ]
             with m.If(stage.valid & error & ~failed):
                 m.d.sync += [
                     failed.eq(1),

@@ -44,8 +44,8 @@ class SegmentTable(wiring.Component):
     Members
     -------
     write : In(SEGMENT_WRITE_LAYOUT)
-        Written at the end of the cycle. Contents survive a reset and are undefined before the
-        first write.
+        Written at the end of the next cycle. Contents survive a reset and are undefined before
+        the first write.
     read : In(1)
         Look up a segment.
     number : In(range(8))
@@ -69,13 +69,15 @@ class SegmentTable(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        arrived = Signal(SEGMENT_WRITE_LAYOUT, reset_less=True)
+        m.d.sync += arrived.eq(self.write)
         parts = [("base_low", self.base[:32]), ("limit", self.limit[: self.address_width])]
         if self.address_width < 32:
             whole = Signal(SEGMENT_COUNT, reset_less=True)
             is_whole = Signal(reset_less=True)
             for number in range(SEGMENT_COUNT):
-                with m.If(self.write.limit & (self.write.number == number)):
-                    m.d.sync += whole[number].eq(self.write.data[self.address_width])
+                with m.If(arrived.limit & (arrived.number == number)):
+                    m.d.sync += whole[number].eq(arrived.data[self.address_width])
             with m.If(self.read):
                 m.d.sync += is_whole.eq(choose(list(whole), self.number))
             m.d.comb += self.limit[-1].eq(is_whole)
@@ -91,9 +93,9 @@ class SegmentTable(wiring.Component):
             m.submodules[name] = storage
             write, read = storage.write_port(), storage.read_port()
             m.d.comb += [
-                write.en.eq(self.write[name]),
-                write.addr.eq(self.write.number),
-                write.data.eq(self.write.data),
+                write.en.eq(arrived[name]),
+                write.addr.eq(arrived.number),
+                write.data.eq(arrived.data),
                 read.en.eq(self.read),
                 read.addr.eq(self.number),
                 output.eq(read.data),

@@ -19,6 +19,8 @@ from ..isa import INDEX_WIDTH, ErrorCode, Memory, Opcode
 from ..memory.bank import MemoryBank
 from ..memory.ports import ReadResponseSignature, int8_vector, int32_vector, request_layout
 from ..once import Once
+from .compact_row_sequencer import CompactRowSequencer
+from .compact_word_reader import CompactWordReader, serves
 from .row_sequencer import RowSequencer
 from .segment_table import SEGMENT_WRITE_LAYOUT
 from .transfer import (
@@ -114,21 +116,22 @@ class StoreUnit(wiring.Component):
         m.submodules.setup = setup = Once(
             TransferSetup(
                 opcode=Opcode.STORE, address_width=address_width, memories=self.memories,
-                multiply=config.multiplying_word_count, registered=config.registered_handshakes,
+                multiply=config.multiplying_word_count,
             )
         )
         compact, registered = config.compact_transfers, config.registered_handshakes
+        make_sequencer = CompactRowSequencer if compact else RowSequencer
         m.submodules.sequencer = sequencer = Once(
-            RowSequencer(
-                address_width=address_width, memories=self.memories, family=config.family,
-                compact=compact, registered=registered,
+            make_sequencer(
+                address_width=address_width, memories=self.memories, family=config.family
             )
         )
+        serving = compact and serves(config.axi_bytes, self.memories)
+        reading = {"data_bytes": config.axi_bytes, "read_latency": MemoryBank.latency}
         m.submodules.reader = reader = Once(
-            WordReader(
-                self.memories, data_bytes=config.axi_bytes, read_latency=MemoryBank.latency,
-                registered=registered,
-            )
+            CompactWordReader(self.memories, **reading)
+            if serving
+            else WordReader(self.memories, **reading, registered=registered)
         )
         m.submodules.writer = writer = Once(
             Writer(
@@ -154,9 +157,9 @@ class StoreUnit(wiring.Component):
         stopped = Signal()
         stop = Signal()
         m.d.comb += [
-            stop.eq(self.halt | stopped),
+            stop.eq(stopped),
             setup.stop.eq(stop),
-            sequencer.stop.eq(stop & ~writer.waits),
+            sequencer.stop.eq(stop),
             writer.halt.eq(stop),
         ]
         row = sequencer.o.payload
@@ -178,18 +181,18 @@ class StoreUnit(wiring.Component):
         row, held = sequencer.o.payload, setup.o.payload.transfer
         in_hand = Signal()
         walked = Signal()
-        to_read = Signal(range(ahead + 1))  # Rows that the word reader has not finished.
+        # Rows that the word reader has not finished; at most the power of two that `ahead` is.
+        to_read = Signal(range(ahead + 1))
         all_told = Signal()  # It has been told of the last one.
         gone = Signal()  # The writer has taken the last one.
         finished = Signal()
         refused = Signal()
         rejected = Signal()
         # A row that fails stays, until those before it are complete.
-        room = (to_read != ahead) & ~row.error
+        room = ~to_read[-1] & ~row.error
         more = announce(m, sequencer.o, room, writer.request)
         m.d.comb += [
             sequencer.i.valid.eq(setup.o.valid & ~walked),
-            setup.done.eq(finished),
             reader.row.valid.eq(to_read != 0),
             # The last row may still be waiting for its last burst.
             reader.row.payload.last.eq(all_told & (to_read == 1)),
@@ -201,7 +204,8 @@ class StoreUnit(wiring.Component):
         ]
         for name in reader.instruction.payload.shape().members:
             m.d.comb += reader.instruction.payload[name].eq(held[name])
-        with m.If(finished):
+        m.d.sync += setup.done.eq(finished)
+        with m.If(setup.done):
             m.d.sync += walked.eq(0)
         with m.Elif(sequencer.i.valid & sequencer.i.ready):
             m.d.sync += walked.eq(1)
@@ -215,13 +219,10 @@ class StoreUnit(wiring.Component):
         m.d.sync += to_read.eq(
             to_read + (more & row.fetch) - (reader.row.valid & reader.row.ready)
         )
-        m.d.sync += in_hand.eq((in_hand | setup.taken) & ~finished)
+        m.d.sync += in_hand.eq((in_hand | setup.taken) & ~setup.done)
         code, address = report_fault(m, self.memories, sequencer.fault, held.memory, held.word)
-        signal = Signal.like(self.signal)
-        domain = m.d.sync if self.config.registered_handshakes else m.d.comb
-        m.d.comb += self.signal.eq(Mux(stop, 0, signal))
-        domain += [
-            signal.eq(Mux(finished, held.signal, 0)),
+        m.d.sync += [
+            self.signal.eq(Mux(setup.done & ~self.halt, held.signal, 0)),
             self.signal_index.eq(held.index),
             self.error.valid.eq(refused | rejected),
             self.error.index.eq(held.index),
@@ -297,7 +298,6 @@ class StoreUnit(wiring.Component):
         rejected = Signal()
         bad_burst = Signal()
         bad_address = Signal(self.config.axi_address_width)
-        signal = Signal.like(self.signal)
         counts = Signal()
         m.d.comb += [
             active.eq(rows.o.valid & instructions.o.valid & ~stop),
@@ -308,7 +308,6 @@ class StoreUnit(wiring.Component):
             refused.eq(active & row.error),
             rejected.eq(active & ~row.sync & bad_burst & (rows_done == 0)),
             counts.eq(writer.done & ~writer.error.valid & ~bad_burst),
-            self.signal.eq(Mux(stop, 0, signal)),
         ]
         # Of a row that fails, the instruction is the first that the word reader has not read.
         failed = reader.instruction.payload
@@ -318,7 +317,7 @@ class StoreUnit(wiring.Component):
         m.d.sync += [
             in_hand.eq(in_hand + setup.taken - finished),
             rows_done.eq(rows_done + counts - done),
-            signal.eq(Mux(finished, held.signal, 0)),
+            self.signal.eq(Mux(finished & ~self.halt, held.signal, 0)),
             self.signal_index.eq(held.index),
             self.error.valid.eq(refused | rejected),
             self.error.index.eq(held.index),
@@ -333,9 +332,11 @@ class StoreUnit(wiring.Component):
 
     def _show(self, m: Module, setup: Any, writer: Any, in_hand: Signal, stop: Signal) -> None:
         """Status."""
+        halted = Signal()  # A compact writer starts no burst any more.
+        m.d.sync += halted.eq(stop)
         m.d.comb += [
             self.busy.eq(Mux(stop, ~writer.idle, in_hand != 0)),
-            self.idle.eq(Mux(stop, writer.idle, in_hand == 0)),
+            self.idle.eq(Mux(stop, halted & writer.idle, in_hand == 0)),
             self.wait_memory.eq(self.busy & ~(self.axi.wvalid & self.axi.wready)),
             self.progress.eq(
                 setup.taken

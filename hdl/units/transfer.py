@@ -189,14 +189,13 @@ def setup_layout(address_width: int, memories: Sequence[MemoryShape]) -> data.St
 def row_layout(address_width: int, memories: Sequence[MemoryShape]) -> data.StructLayout:
     """A checked row.
 
-    Members: ``first`` and ``last`` row of its instruction; padding ``before`` and ``after`` it;
+    Members: ``last`` row of its instruction; padding ``before`` and ``after`` it;
     ``fetch`` if it has bytes in DRAM, then ``address``, ``last_byte`` (bytes less one) and
     ``memory``; ``sync`` for an instruction without rows; ``error`` if it must not be done, nor
     anything after it.
     """
     return data.StructLayout(
         {
-            "first": unsigned(1),
             "last": unsigned(1),
             "before": unsigned(1),
             "after": unsigned(1),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth import Module, Signal
+from amaranth import Const, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,8 +24,8 @@ __all__ = ["TransferSetup"]
 class TransferSetup(wiring.Component):
     """Decodes an instruction, looks up its segment and counts the words of a row.
 
-    The instruction stays where it comes from until it is ``done``: only what is looked up and
-    counted is kept here. Latency 1 cycle, 17 more where `WordCount` divides.
+    What an instruction says is kept here, so that nothing depends on where it comes from; that it
+    leaves when it is ``done``. Latency 2 cycles, 17 more where `WordCount` divides.
 
     Parameters
     ----------
@@ -37,8 +37,6 @@ class TransferSetup(wiring.Component):
         The memories that the instruction can name.
     multiply : bool
         As for `WordCount`.
-    registered : bool
-        Keep what is calculated of the row's bytes, too.
 
     Members
     -------
@@ -57,13 +55,12 @@ class TransferSetup(wiring.Component):
 
     def __init__(
         self, *, opcode: Opcode, address_width: int, memories: Sequence[MemoryShape],
-        multiply: bool = False, registered: bool = True,
+        multiply: bool = False,
     ) -> None:
         self.opcode = opcode
         self.address_width = address_width
         self.memories = tuple(memories)
         self.multiply = multiply
-        self.registered = registered
         super().__init__(
             {
                 "command": In(stream.Signature(COMMAND_LAYOUT)),
@@ -85,29 +82,29 @@ class TransferSetup(wiring.Component):
         m.submodules.segments = segments = Once(SegmentTable(address_width=self.address_width))
         form = FORMATS[self.opcode]
         biased = next(field for field in form.fields if field.name == "bytes").bias
-        fields = data.View(form.layout, self.command.payload.instruction)
+        arriving = data.View(form.layout, self.command.payload.instruction)
+        fields = Signal(form.layout)
+        index = Signal.like(self.command.payload.index)
+        kept = Signal()
         known = Signal()
         is_sync = Signal()
-        last_byte, kept_last_byte = Signal(LAST_BYTE_WIDTH), Signal(LAST_BYTE_WIDTH)
+        has_bytes = Signal()
+        last_byte = Signal(LAST_BYTE_WIDTH)
         setup = self.o.payload
         transfer = setup.transfer
         m.d.comb += [
-            self.taken.eq(self.command.valid & ~known & ~self.stop),
+            self.taken.eq(self.command.valid & ~kept & ~self.stop),
             self.command.ready.eq(self.done),
-            is_sync.eq(fields.opcode == Opcode.SYNC.value),
             segments.write.eq(self.segment_write),
             segments.read.eq(self.taken),
-            segments.number.eq(fields.segment),
-            word_count.start.eq(self.taken),
+            segments.number.eq(arriving.segment),
+            word_count.start.eq(kept & ~known),
             word_count.last_byte.eq(last_byte),
             word_count.memory.eq(fields.memory),
-            self.o.valid.eq(
-                self.command.valid & known & (word_count.done | is_sync) & ~self.stop
-            ),
+            self.o.valid.eq(known & (word_count.done | is_sync) & ~self.stop),
             setup.sync.eq(is_sync),
-            setup.fetch.eq(~is_sync & (biased | (fields.bytes != 0))),
-            last_byte.eq(fields.bytes if biased else fields.bytes - (fields.bytes != 0)),
-            setup.last_byte.eq(kept_last_byte if self.registered else last_byte),
+            setup.fetch.eq(has_bytes),
+            setup.last_byte.eq(last_byte),
             setup.last_word.eq(word_count.last_word),
             setup.count_x.eq(fields.count_x),
             setup.count_y.eq(fields.count_y),
@@ -118,7 +115,7 @@ class TransferSetup(wiring.Component):
             transfer.last_word.eq(word_count.last_word),
             transfer.tail.eq(word_count.tail),
             transfer.signal.eq(fields.signal),
-            transfer.index.eq(self.command.payload.index),
+            transfer.index.eq(index),
         ]
         # What does not fit leads outside of the address space.
         m.d.comb += [
@@ -126,17 +123,27 @@ class TransferSetup(wiring.Component):
             setup.far.eq(fields.offset[len(setup.offset) :].any()),
         ]
         for axis in ("x", "y"):
-            stride, kept = fields[f"stride_{axis}"], setup[f"stride_{axis}"]
-            signs = stride[len(kept) - 1 :]
-            m.d.comb += [kept.eq(stride), setup[f"far_{axis}"].eq(signs.any() & ~signs.all())]
+            stride, short = fields[f"stride_{axis}"], setup[f"stride_{axis}"]
+            signs = stride[len(short) - 1 :]
+            m.d.comb += [short.eq(stride), setup[f"far_{axis}"].eq(signs.any() & ~signs.all())]
         if "fill" in form.layout.members:
             m.d.comb += [
                 transfer.pad_before.eq(fields.pad_before),
                 transfer.pad_after.eq(fields.pad_after),
                 transfer.fill.eq(fields.fill),
             ]
+        syncs = arriving.opcode == Opcode.SYNC.value
+        some = Const(1, 1) if biased else arriving.bytes != 0
         with m.If(self.taken):
-            m.d.sync += [known.eq(1), kept_last_byte.eq(last_byte)]
+            m.d.sync += [
+                kept.eq(1),
+                fields.eq(arriving),
+                index.eq(self.command.payload.index),
+                is_sync.eq(syncs),
+                has_bytes.eq(some & ~syncs),
+                last_byte.eq(arriving.bytes if biased else arriving.bytes - some),
+            ]
+        m.d.sync += known.eq(kept)
         with m.If(self.done | self.stop):
-            m.d.sync += known.eq(0)
+            m.d.sync += [kept.eq(0), known.eq(0)]
         return m

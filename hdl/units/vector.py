@@ -69,6 +69,8 @@ class VectorUnit(wiring.Component):
     activation_read, accumulator_read : Out(stream of request_layout)
     activation_data, accumulator_data : In(ReadResponseSignature)
     activation_write, accumulator_write : Out(stream of chunk_layout)
+    accumulator_busy : In(banks)
+        ``busy`` of the accumulator.
     parameter_read : Out(ReadSignature)
     table_<lane> : Out(ReadSignature)
     """
@@ -90,6 +92,7 @@ class VectorUnit(wiring.Component):
             members[f"{name}_write"] = Out(
                 stream.Signature(chunk_layout(width, elements // lanes, vector(lanes)))
             )
+        members["accumulator_busy"] = In(config.accumulator_banks)
         members["parameter_read"] = Out(
             ReadSignature(
                 address_width=exact_log2(config.parameter_depth),
@@ -103,8 +106,8 @@ class VectorUnit(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from the request of a window's last word to the cycle in which its chunk has been
-        written: the writer's queue takes two, the memory's register the last."""
-        return VectorReader.latency + self._lane().latency + 3
+        written: the writer's queue and register take three, the memory's register the last."""
+        return VectorReader.latency + self._lane().latency + 4
 
     @property
     def module_name(self) -> str:
@@ -126,6 +129,7 @@ class VectorUnit(wiring.Component):
         m.d.comb += [
             self.parameter_read.enable.eq(reader.parameter_read.enable),
             self.parameter_read.address.eq(reader.parameter_read.address),
+            reader.accumulator_busy.eq(self.accumulator_busy),
             reader.written.eq(writer.written),
             reader.target.eq(writer.target),
             sequencer.written.eq(writer.written),
@@ -181,7 +185,10 @@ class VectorUnit(wiring.Component):
         return m
 
     def _lane(self) -> VectorLane:
-        return VectorLane(self.config.requantize, multiply=self.config.multiplying_lanes)
+        config = self.config
+        return VectorLane(
+            config.requantize, multiply=config.multiplying_lanes, family=config.family
+        )
 
     def _lanes(self, m: Module, reader: Any, writer: Any) -> None:
         """The pipeline between reader and writer, and the controls that travel beside it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,6 +14,7 @@ from ..once import Once
 from ..requantize.onnx import OnnxRequantizer
 from ..requantize.parameters import kept_layout
 from ..requantize.tflite import TfliteRequantizer
+from ..tech.technology import TECHNOLOGIES
 
 __all__ = ["REQUANTIZERS", "VectorLane"]
 
@@ -41,6 +42,8 @@ class VectorLane(wiring.Component):
         ``"tflite"`` or ``"onnx"``.
     multiply : bool
         Shift by multipliers where the requantizer can.
+    family : str
+        A key of :data:`weft.hdl.tech.technology.TECHNOLOGIES`, whose adder is used.
 
     Members
     -------
@@ -63,8 +66,11 @@ class VectorLane(wiring.Component):
         Cycle ``latency``; of an int8 only the low eight bits have a meaning.
     """
 
-    def __init__(self, convention: str, *, multiply: bool = False) -> None:
+    def __init__(
+        self, convention: str, *, multiply: bool = False, family: str = "generic"
+    ) -> None:
         self.convention = convention
+        self.technology = TECHNOLOGIES[family]
         self.multiply = multiply
         super().__init__(
             {
@@ -116,10 +122,12 @@ class VectorLane(wiring.Component):
         m.submodules.requantizer = requantizer = Once(requantizer)
         reduced = Signal(signed(32), reset_less=True)
         adds = self.sum & ~self.first
-        takes = self.first | self.sum | (self.element > reduced)
+        takes = self.first | self.sum | (reduced < self.element)
+        total = self.technology.add_chosen(
+            m, "total", self.element, adds, (Const(0, 32), reduced), 32
+        )
         with m.If(self.reduce & takes):
-            total = (self.element + reduced)[:32].as_signed()
-            m.d.sync += reduced.eq(Mux(adds, total, self.element))
+            m.d.sync += reduced.eq(total)
         m.d.comb += [
             requantizer.value.eq(reduced),
             requantizer.parameters.eq(self.parameters),
@@ -134,7 +142,7 @@ class VectorLane(wiring.Component):
         fits = self.int32 | (moved[8:] == sign.replicate(25))
         limited = Mux(fits, moved[:9], Cat((~sign).replicate(8), sign))
         larger = Signal()
-        m.d.comb += larger.eq(moved[:32].as_signed() > self.old)
+        m.d.comb += larger.eq(self.old < moved[:32].as_signed())
         value, old = Signal(32, reset_less=True), Signal(32, reset_less=True)
         m.d.sync += [value.eq(Cat(limited, moved[9:32])), old.eq(self.old)]
         with m.If(self.int32 & self.maximum & ~larger):
@@ -149,7 +157,7 @@ class VectorLane(wiring.Component):
         nine = combined[:9].as_signed()
         m.d.sync += finished.eq(combined)
         with m.If(~self.keep):
-            with m.If(nine > self.clamp_high):
+            with m.If(self.clamp_high < nine):
                 m.d.sync += finished[:8].eq(self.clamp_high)
             with m.Elif(nine < self.clamp_low):
                 m.d.sync += finished[:8].eq(self.clamp_low)

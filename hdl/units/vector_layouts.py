@@ -9,7 +9,6 @@ from amaranth.utils import exact_log2
 
 from ..config import Config
 from ..isa import FORMATS, INDEX_WIDTH, Opcode
-from ..slots import ELEMENT_WIDTH
 
 __all__ = [
     "CHUNKS_AHEAD",
@@ -19,10 +18,12 @@ __all__ = [
     "read_layout",
     "request_layout",
     "result_layout",
+    "slot_width",
 ]
 
 CHUNKS_IN_FLIGHT = 32
-"""Chunks between the last read and the write; covers the way from one to the other."""
+"""Places of the writer's queue, two fewer than chunks may be between the last read and the write;
+covers the way from one to the other."""
 
 CHUNKS_AHEAD = 2 * CHUNKS_IN_FLIGHT
 """Bound of the chunks between the sequencer and the write: those in flight, and those of requests
@@ -41,6 +42,11 @@ def _widest(config: Config) -> int:
     return max(exact_log2(config.activation_depth), exact_log2(config.accumulator_depth))
 
 
+def slot_width(config: Config) -> int:
+    """Bits of the number of a chunk in a word of either memory."""
+    return max(1, (max(config.rows, config.cols) // config.lanes - 1).bit_length())
+
+
 def read_layout(config: Config) -> data.StructLayout:
     """A word of a window to read.
 
@@ -52,7 +58,7 @@ def read_layout(config: Config) -> data.StructLayout:
         {
             "accumulator": 1,
             "address": unsigned(_widest(config)),
-            "slot": unsigned(ELEMENT_WIDTH),
+            "slot": unsigned(slot_width(config)),
             "first": 1,
             "last": 1,
             "sum": 1,
@@ -79,15 +85,15 @@ def result_layout(config: Config) -> data.StructLayout:
             "maximum": 1,
             "accumulator": 1,
             "address": unsigned(_widest(config)),
-            "slot": unsigned(ELEMENT_WIDTH),
+            "slot": unsigned(slot_width(config)),
             "end": 1,
         }
     )
 
 
 def request_layout(config: Config) -> data.StructLayout:
-    """A word to read, and the chunk it is part of; ``hazard`` if an older instruction may not have
-    written what is read yet."""
+    """A word to read, and the chunk it is part of; ``old`` if the chunk needs the old value of its
+    destination now; ``hazard`` if an older instruction may not have written what is read yet."""
     return data.StructLayout(
-        {"read": read_layout(config), "result": result_layout(config), "hazard": 1}
+        {"read": read_layout(config), "result": result_layout(config), "old": 1, "hazard": 1}
     )

@@ -98,13 +98,13 @@ class VectorOrdering(wiring.Component):
                     m.d.sync += [
                         kept.low.eq(Mux(stays & (kept.low < current), kept.low, current)),
                         kept.high.eq(
-                            Mux(stays & (kept.high > self.address), kept.high, self.address)
+                            Mux(stays & (self.address < kept.high), kept.high, self.address)
                         ),
                     ]
             ranges.append(kept)
 
         def inside(kept: Any, address: Any) -> Any:
-            return kept.valid & (address >= kept.low) & (address <= kept.high)
+            return kept.valid & (address >= kept.low) & (kept.high >= address)
 
         pending = older != 0
         m.d.comb += [

@@ -78,6 +78,9 @@ class VectorReader(wiring.Component):
     target : In(target_layout(config))
     activation_read, accumulator_read : Out(stream of an address)
     activation_data, accumulator_data : In(ReadResponseSignature)
+    accumulator_busy : In(banks)
+        Banks that the accumulator reads for others. It is the ``ready`` of ``accumulator_read``
+        before it is known which of two addresses that is for.
     parameter_read : Out(ReadSignature)
         Enabled so that the parameters come a cycle after the last ``elements`` of the window.
     chunk_valid, chunk : Out(1), Out(result_layout(config))
@@ -103,6 +106,7 @@ class VectorReader(wiring.Component):
         vector = int32_vector(config.lanes)
         members: dict[str, Any] = {
             "i": In(stream.Signature(request_layout(config))),
+            "accumulator_busy": In(config.accumulator_banks),
             "written": In(1),
             "target": In(target_layout(config)),
             "parameter_read": Out(
@@ -139,18 +143,25 @@ class VectorReader(wiring.Component):
         one, one_valid = self.i.payload, self.i.valid
         m.submodules.buffer = buffer = Once(StreamBuffer(one.read.shape()))
         two, two_valid = buffer.o.payload, buffer.o.valid
-        old_done, blocked, needs_old, old_asks, old_taken = (Signal() for _ in range(5))
+        old_done, blocked, old_waits, old_free, old_taken, two_here = (
+            Signal() for _ in range(6)
+        )
         takes, moves, issues = Signal(), Signal(), Signal()
         activation, accumulator = self.activation_read, self.accumulator_read
 
-        # Chunks on their way, and whether there has been none for a cycle.
-        in_flight, drained = Signal(range(2 * CHUNKS_IN_FLIGHT)), Signal()
+        # Chunks on their way, but for one issued in the cycle before; whether there has been none
+        # for a cycle; and whether there is room, which is known three chunks late: the writer has
+        # two registers behind its queue.
+        in_flight, issued = Signal(range(2 * CHUNKS_IN_FLIGHT)), Signal()
+        drained, room = Signal(), Signal()
         # An instruction that has waited for older ones once need not wait for its own chunks.
         waited = Signal()
-        m.d.sync += waited.eq((waited | (moves & one.hazard)) & ~(moves & one.result.end))
         m.d.sync += [
-            in_flight.eq(in_flight + issues - self.written),
-            drained.eq((in_flight == 0) & ~issues),
+            waited.eq((waited | (moves & one.hazard)) & ~(moves & one.result.end)),
+            issued.eq(issues),
+            in_flight.eq(in_flight + issued - self.written),
+            drained.eq((in_flight == 0) & ~issued & ~issues),
+            room.eq(in_flight < CHUNKS_IN_FLIGHT),
         ]
 
         def being_written(memory: str, address: Any) -> Any:
@@ -158,20 +169,24 @@ class VectorReader(wiring.Component):
             width = len(getattr(self, f"{memory}_read").payload.address)
             return target.valid & (target.address[:width] == address[:width])
 
+        def accumulator_serves(address: Any) -> Any:
+            width = len(accumulator.payload.address)
+            busy = self.accumulator_busy
+            if len(busy) > 1:
+                busy = Mux(address[width - 1], busy[1], busy[0])
+            return ~busy & ~being_written("accumulator", address)
+
         m.d.comb += [
             blocked.eq(one.hazard & ~waited & ~drained),
-            needs_old.eq(one.read.last & (one.result.add | one.result.maximum)),
-            old_asks.eq(
-                one_valid & needs_old & ~old_done & ~blocked & ~(two_valid & two.accumulator)
-            ),
-            old_taken.eq(
-                old_asks & accumulator.ready & ~being_written("accumulator", one.result.address)
-            ),
+            two_here.eq(two_valid & two.accumulator),
+            old_waits.eq(one_valid & one.old & ~old_done),
+            old_free.eq(~two_here & accumulator_serves(one.result.address)),
+            old_taken.eq(old_waits & ~blocked & old_free),
             moves.eq(
                 one_valid
                 & ~blocked
-                & (~needs_old | old_done | old_taken)
-                & (in_flight < CHUNKS_IN_FLIGHT)
+                & (~one.old | old_done | old_free)
+                & room
                 & buffer.i.ready
             ),
             issues.eq(moves & one.read.last),
@@ -181,7 +196,7 @@ class VectorReader(wiring.Component):
             buffer.o.ready.eq(
                 Mux(
                     two.accumulator,
-                    accumulator.ready & ~being_written("accumulator", two.address),
+                    accumulator_serves(two.address),
                     activation.ready & ~being_written("activation", two.address),
                 )
             ),
@@ -189,13 +204,10 @@ class VectorReader(wiring.Component):
             activation.valid.eq(two_valid & ~two.accumulator),
             activation.payload.address.eq(two.address),
             activation.payload.slot.eq(two.slot),
-            accumulator.valid.eq(old_asks | (two_valid & two.accumulator)),
-            accumulator.payload.address.eq(
-                Mux(two_valid & two.accumulator, two.address, one.result.address)
-            ),
-            accumulator.payload.slot.eq(
-                Mux(two_valid & two.accumulator, two.slot, one.result.slot)
-            ),
+            # Of an old value that must not be read yet the answer is ignored.
+            accumulator.valid.eq(old_waits | two_here),
+            accumulator.payload.address.eq(Mux(two_here, two.address, one.result.address)),
+            accumulator.payload.slot.eq(Mux(two_here, two.slot, one.result.slot)),
             self.waiting.eq((one_valid & ~moves) | (two_valid & ~takes)),
             self.moved.eq(takes | old_taken),
         ]

@@ -17,7 +17,7 @@ from ..isa import FORMATS, INDEX_WIDTH, Memory, Opcode
 from ..once import Once
 from ..slots import ELEMENT_WIDTH, element_slot
 from .loop import AddressGenerator, LoopCounter
-from .vector_layouts import CHUNKS_AHEAD, FAULT_LAYOUT, FLAGS, request_layout
+from .vector_layouts import CHUNKS_AHEAD, FAULT_LAYOUT, FLAGS, request_layout, slot_width
 from .vector_ordering import VectorOrdering
 
 __all__ = ["VectorSequencer"]
@@ -152,21 +152,22 @@ class VectorSequencer(wiring.Component):
         )
         parameter = self._parameters(m, setup, held, counter, step)
         first, last = Signal(), Signal()
-        new_window = counter.advance.chunks | counter.advance.count_x | counter.advance.count_y
         m.d.comb += last.eq(counter.at_last.window_y & counter.at_last.window_x)
         with m.If(load):
             m.d.sync += first.eq(1)
         with m.Elif(step):
-            m.d.sync += first.eq(new_window)
+            m.d.sync += first.eq(counter.moves.chunks)
 
-        # The request of a step, in the cycle after it.
-        beyond = self._check(m, held, source, parameter, target, last, active)
-        request, issued = Signal(request_layout(self.config), reset_less=True), Signal()
-        needs_old = Signal()
+        # The request of a step, in the cycle after it, checked as it goes to the queue.
+        request, stepped, issued = (
+            Signal(request_layout(self.config), reset_less=True), Signal(), Signal()
+        )
+        beyond = self._check(m, held, source, parameter, target, last, stepped)
         read, result = request.read, request.result
+        m.d.comb += issued.eq(stepped & ~beyond & ~self.fault.valid & ~self.stop)
         m.d.sync += [
-            issued.eq(step & ~beyond & ~self.stop),
-            needs_old.eq(last & (held.add | held.maximum)),
+            stepped.eq(step),
+            request.old.eq(last & (held.add | held.maximum)),
             read.accumulator.eq(held.source_memory),
             read.address.eq(source.address),
             read.slot.eq(source_slot),
@@ -204,15 +205,18 @@ class VectorSequencer(wiring.Component):
         m.submodules.queue = queue = Once(
             StreamFIFO(request.shape(), REQUESTS_HELD, credited=True)
         )
-        level = Signal(range(REQUESTS_HELD))
+        level, left = Signal(range(REQUESTS_HELD)), Signal()
         wiring.connect(m, queue.o, wiring.flipped(self.o))
-        m.d.sync += level.eq(level + issued - (queue.o.valid & queue.o.ready))
+        m.d.sync += [
+            left.eq(queue.o.valid & queue.o.ready),
+            level.eq(level + issued - left),
+        ]
         m.d.comb += [
-            step.eq(active & ~level[-1] & ~self.fault.valid),
+            step.eq(active & ~level[-1]),
             queue.i.valid.eq(issued),
             queue.i.payload.eq(request),
             queue.i.payload.hazard.eq(
-                ordering.read_hazard | (needs_old & ordering.old_hazard)
+                ordering.read_hazard | (request.old & ordering.old_hazard)
             ),
         ]
         return m
@@ -262,12 +266,13 @@ class VectorSequencer(wiring.Component):
                 },
                 width=FULL_WIDTH,
                 varying=("chunks",),
+                family=self.config.family,
             )
         )
         m.submodules[side] = generator
-        slot = Signal(ELEMENT_WIDTH, name=f"{side}_slot")
-        slots = [elements // self.config.lanes for elements in (self.config.rows, self.config.cols)]
-        at_end = slot == Mux(held[f"{side}_memory"], slots[1] - 1, slots[0] - 1)
+        width = slot_width(self.config)
+        slot, following = Signal(width, name=f"{side}_slot"), Signal(width)
+        at_end = Signal(name=f"{side}_at_end")  # The word's last chunk.
         m.d.comb += [
             generator.load.eq(counter.load),
             generator.base.eq(setup[f"{side}_address"]),
@@ -275,22 +280,39 @@ class VectorSequencer(wiring.Component):
             generator.strides.chunks.eq(at_end),
         ]
         for level, name in strides.items():
-            m.d.comb += generator.advance[level].eq(counter.advance[level])
+            m.d.comb += [
+                generator.advance[level].eq(counter.advance[level]),
+                generator.moves[level].eq(counter.moves[level]),
+            ]
             if name:
                 m.d.comb += generator.strides[level].eq(setup[name])
+        memory = f"{side}_memory"
+        lanes = self.config.lanes
+        ends = [elements // lanes - 1 for elements in (self.config.rows, self.config.cols)]
         with m.If(counter.load):
-            m.d.sync += slot.eq(setup[f"{side}_slot"])
-        with m.Elif(step & counter.advance.chunks):
-            m.d.sync += slot.eq(Mux(at_end, 0, slot + 1))
-        with m.Elif(step & (counter.advance.count_x | counter.advance.count_y)):
-            m.d.sync += slot.eq(held[f"{side}_slot"])
+            m.d.comb += following.eq(setup[f"{side}_slot"])
+        with m.Elif(counter.moves.count_x):
+            m.d.comb += following.eq(held[f"{side}_slot"])
+        with m.Elif(~at_end):
+            m.d.comb += following.eq(slot + 1)
+        with m.If(counter.load | (step & counter.moves.chunks)):
+            m.d.sync += [
+                slot.eq(following),
+                at_end.eq(
+                    following
+                    == Mux(Mux(counter.load, setup[memory], held[memory]), ends[1], ends[0])
+                ),
+            ]
         return generator, slot
 
     def _parameters(self, m: Module, setup: Any, held: Any, counter: Any, step: Any) -> Any:
         """Address of the chunk's parameters: from the start again at each point."""
         m.submodules.parameter = generator = Once(
             AddressGenerator(
-                {"point": unsigned(0), "chunks": unsigned(1)}, width=13, varying=("chunks",)
+                {"point": unsigned(0), "chunks": unsigned(1)},
+                width=13,
+                varying=("chunks",),
+                family=self.config.family,
             )
         )
         m.d.comb += [
@@ -298,8 +320,10 @@ class VectorSequencer(wiring.Component):
             generator.base.eq(setup.parameter_address),
             generator.step.eq(step),
             generator.strides.chunks.eq(~held.uniform),
-            generator.advance.point.eq(counter.advance.count_x | counter.advance.count_y),
+            generator.advance.point.eq(counter.moves.count_x),
+            generator.moves.point.eq(counter.moves.count_x),
             generator.advance.chunks.eq(counter.advance.chunks),
+            generator.moves.chunks.eq(counter.moves.chunks),
         ]
         return generator
 
@@ -311,41 +335,55 @@ class VectorSequencer(wiring.Component):
         parameter: Any,
         target: Any,
         last: Any,
-        active: Any,
+        stepped: Any,
     ) -> Signal:
-        """Whether a word is beyond its memory, and the fault."""
+        """Whether a word of the request, which the arguments are a cycle ahead of, is beyond its
+        memory; and the fault."""
         config = self.config
         low = exact_log2(config.activation_depth), exact_log2(config.accumulator_depth)
+        depth = exact_log2(config.parameter_depth)
         kinds = Memory.ACTIVATION.value, Memory.ACCUMULATOR.value
 
         def outside(address: Any, accumulator: Any) -> Any:
             return Mux(accumulator, address[low[1] :].any(), address[low[0] :].any())
 
-        def shown(address: Any, memory: Any) -> Any:
-            return Cat(address, Const(0, 29 - len(address)), memory)
-
-        source_bad, parameter_bad, target_bad, beyond = (Signal() for _ in range(4))
-        depth = exact_log2(config.parameter_depth)
-        m.d.comb += [
-            source_bad.eq(outside(source.address, held.source_memory)),
-            parameter_bad.eq(last & held.requantize & parameter.address[depth:].any()),
-            target_bad.eq(last & outside(target.address, held.destination_memory)),
-            beyond.eq(source_bad | parameter_bad | target_bad),
-        ]
-        with m.If(active & beyond & ~self.fault.valid & ~self.stop):
+        places = (
+            (
+                "source",
+                outside(source.address, held.source_memory),
+                Cat(source.address, Const(0, 29 - FULL_WIDTH),
+                    Mux(held.source_memory, kinds[1], kinds[0])),
+            ),
+            (
+                "parameter",
+                last & held.requantize & parameter.address[depth:].any(),
+                Cat(parameter.address, Const(0, 29 - len(parameter.address)),
+                    Const(Memory.PARAMETER.value, 3)),
+            ),
+            (
+                "destination",
+                last & outside(target.address, held.destination_memory),
+                Cat(target.address, Const(0, 29 - FULL_WIDTH),
+                    Mux(held.destination_memory, kinds[1], kinds[0])),
+            ),
+        )
+        # The first of several counts.
+        address: Any = 0
+        checks = []
+        for name, condition, shown in reversed(places):
+            is_beyond = Signal(name=f"{name}_beyond")
+            place = Signal(32, name=f"{name}_place", reset_less=True)
+            m.d.sync += [is_beyond.eq(condition), place.eq(shown)]
+            address = Mux(is_beyond, place, address)
+            checks.append(is_beyond)
+        index = Signal(INDEX_WIDTH, reset_less=True)
+        m.d.sync += index.eq(held.index)
+        beyond = Signal()
+        m.d.comb += beyond.eq(Cat(checks).any())
+        with m.If(~self.fault.valid):
             m.d.sync += [
-                self.fault.valid.eq(1),
-                self.fault.index.eq(held.index),
-                self.fault.address.eq(
-                    Mux(
-                        source_bad,
-                        shown(source.address, Mux(held.source_memory, kinds[1], kinds[0])),
-                        Mux(
-                            parameter_bad,
-                            shown(parameter.address, Const(Memory.PARAMETER.value, 3)),
-                            shown(target.address, Mux(held.destination_memory, kinds[1], kinds[0])),
-                        ),
-                    )
-                ),
+                self.fault.valid.eq(stepped & beyond & ~self.stop),
+                self.fault.index.eq(index),
+                self.fault.address.eq(address),
             ]
         return beyond

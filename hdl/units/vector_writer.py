@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -27,7 +27,7 @@ class VectorWriter(wiring.Component):
 
     ::
 
-        chunk, result -> [queue] -> activation_write or accumulator_write
+        chunk, result -> [queue] -> [register] -> activation_write or accumulator_write
 
     Parameters
     ----------
@@ -90,26 +90,39 @@ class VectorWriter(wiring.Component):
             }
         )
         m.submodules.queue = queue = Once(StreamFIFO(entry, CHUNKS_IN_FLIGHT, credited=True))
-        head, values = queue.o.payload, Signal(int32_vector(lanes))
-        taken, ended = Signal(), Signal()
+        # A register behind the queue with a valid bit for each port, so that those who share the
+        # ports know early whether they must wait.
+        head, values = Signal(entry, reset_less=True), Signal(int32_vector(lanes))
+        free, taken, ended = Signal(), Signal(), Signal()
         activation, accumulator = self.activation_write, self.accumulator_write
         m.d.comb += [
             queue.i.valid.eq(self.valid),
             *(queue.i.payload[name].eq(self.chunk[name]) for name in kept),
             queue.i.payload.result.eq(self.result.as_value()),
             values.as_value().eq(head.result),
-            activation.valid.eq(queue.o.valid & ~head.accumulator),
-            accumulator.valid.eq(queue.o.valid & head.accumulator),
-            queue.o.ready.eq(Mux(head.accumulator, accumulator.ready, activation.ready)),
-            taken.eq(queue.o.valid & queue.o.ready),
-            self.waiting.eq(queue.o.valid & ~queue.o.ready),
+            taken.eq(
+                (activation.valid & activation.ready) | (accumulator.valid & accumulator.ready)
+            ),
+            free.eq(
+                ~((activation.valid & ~activation.ready) | (accumulator.valid & ~accumulator.ready))
+            ),
+            queue.o.ready.eq(free),
+            self.waiting.eq(~free),
         ]
-        for port in (activation, accumulator):
+        ports = {"activation": activation, "accumulator": accumulator}
+        for name, port in ports.items():
+            there = Signal(name=f"{name}_valid")
+            chosen = queue.o.payload.accumulator == (name == "accumulator")
+            with m.If(free):
+                m.d.sync += there.eq(queue.o.valid & chosen)
             m.d.comb += [
+                port.valid.eq(there),
                 port.payload.address.eq(head.address),
                 port.payload.slot.eq(head.slot),
                 *(port.payload.data[lane].eq(values[lane]) for lane in range(lanes)),
             ]
+        with m.If(free):
+            m.d.sync += head.eq(queue.o.payload)
         m.d.sync += [
             self.written.eq(taken),
             ended.eq(taken & head.end),
@@ -119,8 +132,8 @@ class VectorWriter(wiring.Component):
             ("activation", ActivationScratchpad.write_latency),
             ("accumulator", Accumulator.write_latency),
         ):
-            chosen = head.accumulator == (name == "accumulator")
-            place: Any = Cat(taken & chosen, head.address)
+            port = ports[name]
+            place: Any = Cat(port.valid & port.ready, head.address)
             for number in range(1, latency):
                 later = Signal(len(place), name=f"{name}_target_{number}")
                 m.d.sync += later.eq(place)

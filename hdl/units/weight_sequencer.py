@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value, signed, unsigned
+from amaranth.hdl import Const, Module, Signal, Value, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
@@ -43,6 +43,8 @@ class WeightSequencer(wiring.Component):
         Size of the array.
     depth : int
         Words of the weight scratchpad.
+    family : str
+        A key of :data:`weft.hdl.tech.technology.TECHNOLOGIES`, whose adders are used.
 
     Members
     -------
@@ -53,15 +55,18 @@ class WeightSequencer(wiring.Component):
     o : Out(stream of ArrayLayout(signed(8), cols))
         Weight vectors for the array.
     tile : Out(1)
-        The last word of a tile is requested in this cycle.
+        The last word of a tile was requested in the cycle before.
     fault : Out(FAULT_LAYOUT)
         A word beyond the memory was needed; stays.
     stop : In(1)
-        Read no more.
+        Read no more, from the next cycle on.
     """
 
-    def __init__(self, *, rows: int, cols: int, depth: int) -> None:
+    def __init__(
+        self, *, rows: int, cols: int, depth: int, family: str = "generic"
+    ) -> None:
         self.rows = rows
+        self.family = family
         self.cols = cols
         self.depth = depth
         self.address_width = exact_log2(depth)
@@ -102,6 +107,7 @@ class WeightSequencer(wiring.Component):
                     "row": signed(STRIDE_WIDTH + 1),
                 },
                 width=self.full_width,
+                family=self.family,
             )
         )
         m.submodules.prefetcher = prefetcher = Once(
@@ -128,7 +134,7 @@ class WeightSequencer(wiring.Component):
         # One word a cycle.
         active, step, skip, beyond = Signal(), Signal(), Signal(), Signal()
         missing = Signal(row_width)  # Rows of a last block that are not there, at its bottom.
-        running = active & ~self.fault.valid & ~self.stop
+        running = active & ~self.fault.valid
         m.d.comb += [
             self.command.ready.eq(scaled & (~active | (step & counter.last))),
             load.eq(self.command.valid & self.command.ready),
@@ -148,7 +154,9 @@ class WeightSequencer(wiring.Component):
             generator.strides.row.eq(-command.weight_stride_row),
             generator.step.eq(step),
             generator.advance.row.eq(counter.advance.row),
-            generator.advance.block.eq(Cat(counter.advance[name] for name in BLOCK_LEVELS).any()),
+            generator.moves.row.eq(counter.moves.row),
+            generator.advance.block.eq(counter.moves[BLOCK_LEVELS[-1]]),
+            generator.moves.block.eq(counter.moves[BLOCK_LEVELS[-1]]),
         ]
         m.d.sync += self.tile.eq(step & ~beyond & counter.at_last.row)
         fails = running & beyond
@@ -160,6 +168,8 @@ class WeightSequencer(wiring.Component):
             with m.If(command.last_rows < self.rows):
                 m.d.sync += missing.eq(self.rows - 1 - command.last_rows)
         with m.Elif(step & counter.last):
+            m.d.sync += active.eq(0)
+        with m.If(self.stop):
             m.d.sync += active.eq(0)
         # The loops pass the missing word, and stand still from then on.
         with m.If(fails):

@@ -321,7 +321,7 @@ class UnitControl:
         signal = get("signal")
         if signal:
             assert not self.errors, "signal after an error"
-            assert not self.halt, "signal after halt"
+            assert not self.halt or self.halted_at == cycle, "signal after halt"
             self.signals.append((get("signal_index"), signal, cycle))
         name = next(n for n in ("error", "error__valid") if self.wires.has(n))
         value = self.wires(name).value
@@ -350,3 +350,6 @@ async def write_segments(wires, segments):
             wires.set("segment_write", bit | number << 3 | (value & 0xFFFF_FFFF) << 6)
             await FallingEdge(wires.dut.clk)
     wires.set("segment_write", 0)
+    # The last one is in its memory two cycles later; none is read while it is written.
+    for _ in range(2):
+        await FallingEdge(wires.dut.clk)

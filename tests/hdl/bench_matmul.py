@@ -417,6 +417,7 @@ async def halt_stops_anywhere(dut):
         expected = bench.issue(program)
         await cycles(dut, bench.random.randint(1, 150))
         dut.halt.value = 1
+        await cycles(dut)  # In which it may take one more.
         bench.command._waiting.clear()
         limit = 2 * (bench.config.rows + bench.config.cols) + 40
         await cycles(dut, limit)

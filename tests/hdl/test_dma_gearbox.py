@@ -4,6 +4,7 @@
 import pytest
 
 from weft.hdl.dma.gearbox import Gearbox
+from weft.hdl.dma.packer import Packer
 from weft.sim.bench.runner import run_bench
 
 RATIOS = [(4, 1), (4, 4), (8, 32), (4, 3), (8, 12), (16, 7), (12, 8), (28, 16), (1, 4)]
@@ -41,3 +42,8 @@ def test_long(width, word, simulator):
 def test_refuses_widths_out_of_range(width):
     with pytest.raises(ValueError, match=f"input_bytes must be from 1 to 1024, not {width}"):
         Gearbox(width, 4)
+
+
+def test_packer_refuses_widths_that_are_not_made_of_chunks():
+    with pytest.raises(ValueError, match=r"multiples or divisors of 4, not \[4, 6\]"):
+        Packer(4, [4, 6])

@@ -14,6 +14,7 @@ from weft.hdl.memory.accumulator import Accumulator
 from weft.hdl.memory.scratchpad import ActivationScratchpad
 from weft.hdl.memory.weight_scratchpad import WeightScratchpad
 from weft.hdl.once import Once
+from weft.hdl.tech.technology import simulation_model
 from weft.hdl.units.delay_line import DelayLine
 from weft.hdl.units.matmul import TOGETHER, MatmulUnit
 from weft.hdl.units.weight_sequencer import constant_multiple
@@ -90,6 +91,7 @@ def bench(config, simulator, *, rounds, **options):
             # Result out of the array, sum registered, sum written.
             "signal_latency": system.unit.array.latency + 2,
         },
+        sources=[simulation_model(config.family)],
         **options,
     )
 
@@ -100,7 +102,7 @@ SIZES = [
     (2, 3, {}),
     (4, 4, {}),
     (5, 7, NARROW),
-    (8, 4, {"activation_depth": 16, "accumulator_depth": 32}),
+    (8, 4, {"activation_depth": 16, "accumulator_depth": 32, "family": "ecp5"}),
     (16, 16, {}),
 ]
 LARGE = 128

@@ -13,6 +13,7 @@ from weft.hdl.memory.parameter_memory import ParameterMemory
 from weft.hdl.memory.scratchpad import ActivationScratchpad
 from weft.hdl.memory.table_memory import TableMemory
 from weft.hdl.once import Once
+from weft.hdl.tech.technology import simulation_model
 from weft.hdl.units.vector import VectorUnit
 from weft.sim.bench.runner import run_bench
 
@@ -33,6 +34,7 @@ class VectorSystem(wiring.Component):
             depth=config.accumulator_depth,
             data_width=config.partial_sum_width,
             lanes=lanes,
+            family=config.family,
         )
         self.parameters = ParameterMemory(
             lanes=lanes, depth=config.parameter_depth, convention=config.requantize
@@ -61,6 +63,7 @@ class VectorSystem(wiring.Component):
             for port in ("read", "data", "write"):
                 inner = getattr(getattr(self, name), f"vector_{port}")
                 wiring.connect(m, getattr(unit, f"{name}_{port}"), inner)
+        m.d.comb += unit.accumulator_busy.eq(self.accumulator.busy)
         wiring.connect(m, unit.parameter_read, self.parameters.vector_read)
         for lane in range(self.config.lanes):
             wiring.connect(
@@ -102,6 +105,7 @@ def bench(config, simulator, *, turns, count, faults, **options):
             # Setup, loops, check, the queue of requests and the buffer; then the way to the write.
             "start": VectorUnit(config).latency + 6,
         },
+        sources=[simulation_model(config.family)],
         **options,
     )
 
@@ -113,13 +117,15 @@ SIZES = [(4, 4, 1), (4, 4, 2), (4, 4, 4), (8, 8, 2), (16, 4, 4), (4, 16, 2), (5,
 def test_on_icarus(rows, cols, lanes):
     narrow = {"accumulator_width": 24, "max_reduction_depth": 256} if rows == 5 else {}
     convention = "onnx" if rows == 3 else "tflite"
-    config = configuration(rows, cols, lanes, requantize=convention, **narrow)
+    family = "ecp5" if rows in (5, 8) else "generic"
+    config = configuration(rows, cols, lanes, requantize=convention, family=family, **narrow)
     bench(config, "icarus", turns=2, count=6, faults=1)
 
 
 @pytest.mark.parametrize("rows, cols, lanes, convention", [(8, 8, 2, "tflite"), (6, 12, 3, "onnx")])
 def test_on_verilator(rows, cols, lanes, convention):
-    config = configuration(rows, cols, lanes, requantize=convention)
+    family = "ecp5" if rows == 8 else "generic"
+    config = configuration(rows, cols, lanes, requantize=convention, family=family)
     bench(config, "verilator", turns=4, count=40, faults=8)
 
 
