@@ -11,12 +11,17 @@ from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
 
 from ..bus import AXI_BURST_INCR, AXI4ReadSignature, AXI4WriteSignature
+from ..select import choose
 
 __all__ = ["AXIMemory"]
 
 AXI_OKAY, AXI_SLVERR, AXI_DECERR = 0b00, 0b10, 0b11
 PAGE_BYTES = 4096
 """No burst crosses a multiple of this (IHI 0022, A3.4.1)."""
+
+BANK_WORDS = 16384
+"""Depth of an ECP5 block RAM of one bit (Lattice FPGA-DS-02012, sysMEM): what is deeper takes
+several blocks a bit, whose outputs have a register each before one is chosen."""
 
 
 class AXIMemory(wiring.Component):
@@ -72,42 +77,50 @@ class AXIMemory(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         lanes = self.data_width // 8
-        ram = memory.Memory(shape=self.data_width, depth=self.size // lanes, init=[])
-        m.submodules.ram = ram
-        write_port = ram.write_port(granularity=8)
-        read_port = ram.read_port(domain="sync")
-        word = slice(exact_log2(lanes), exact_log2(self.size))
-
+        depth = self.size // lanes
+        banks = max(1, depth // BANK_WORDS)
         # What is written is behind a register, beside the answer.
-        enable, accepted_address = Signal.like(write_port.en), Signal(exact_log2(self.size))
-        write_address = Signal.like(accepted_address)
+        enable, accepted_address = Signal(lanes), Signal(exact_log2(self.size))
+        write_enable, write_data = Signal(lanes), Signal(self.data_width)
+        write_address, read_address = (Signal(exact_log2(depth)) for _ in range(2))
         self._write(m, enable, accepted_address)
         m.d.sync += [
-            write_port.en.eq(enable),
-            write_port.data.eq(self.write.wdata),
-            write_address.eq(accepted_address),
+            write_enable.eq(enable),
+            write_data.eq(self.write.wdata),
+            write_address.eq(accepted_address[exact_log2(lanes) :]),
         ]
-        read_enable, read_address = Signal(), Signal(exact_log2(self.size))
-        writing = Signal()
-        m.d.comb += writing.eq(write_port.en.any())
-        if self.single_port:
-            collides = writing
-            # One signal for both ports: that is how synthesis sees that one RAM port serves them.
-            address = Signal.like(read_port.addr)
-            m.d.comb += [
-                address.eq(Mux(writing, write_address[word], read_address[word])),
-                write_port.addr.eq(address),
-                read_port.addr.eq(address),
-            ]
-        else:
+        read_enable, next_address = Signal(), Signal(exact_log2(self.size))
+        m.d.comb += read_address.eq(next_address[exact_log2(lanes) :])
+        collides = write_enable.any()
+        if not self.single_port:
             # The comparison also proves to synthesis that the ports never collide.
-            collides = writing & (write_address[word] == read_address[word])
+            collides = collides & (write_address == read_address)
+        place = exact_log2(depth // banks)
+        words = []
+        for number in range(banks):
+            ram = memory.Memory(shape=self.data_width, depth=depth // banks, init=[])
+            m.submodules[f"ram_{number}" if banks > 1 else "ram"] = ram
+            write_port = ram.write_port(granularity=8)
+            read_port = ram.read_port(domain="sync")
+            written, read = (address[place:] == number for address in (write_address, read_address))
             m.d.comb += [
-                write_port.addr.eq(write_address[word]),
-                read_port.addr.eq(read_address[word]),
+                write_port.en.eq(Mux(written, write_enable, 0)),
+                write_port.data.eq(write_data),
+                write_port.addr.eq(write_address[:place]),
+                read_port.addr.eq(read_address[:place]),
+                read_port.en.eq(read_enable & ~collides & read),
             ]
-        m.d.comb += read_port.en.eq(read_enable & ~collides)
-        self._read(m, read_port.data, read_enable, read_address, collides)
+            if self.single_port:
+                # One signal for both ports: that is how synthesis sees that one RAM port serves
+                # them.
+                address = Signal.like(read_port.addr)
+                m.d.comb += [
+                    address.eq(Mux(collides, write_address[:place], read_address[:place])),
+                    write_port.addr.eq(address),
+                    read_port.addr.eq(address),
+                ]
+            words.append(read_port.data)
+        self._read(m, words, read_enable, next_address, collides)
         return m
 
     def _response(self, address: Any, burst: Any) -> Any:
@@ -155,9 +168,11 @@ class AXIMemory(wiring.Component):
                     bus.bid.eq(identity),
                 ]
 
-    def _read(self, m: Module, data: Any, enable: Any, address: Any, collides: Any) -> None:
-        """Three stages behind the address: the RAM's own register, that of what its blocks give
-        together, and that of the port, which may be far from them."""
+    def _read(
+        self, m: Module, banks: list[Any], enable: Any, address: Any, collides: Any
+    ) -> None:
+        """Three stages behind the address: the RAM's own register, one for each bank, as it may be
+        far from the others, and that of the port."""
         bus = self.read
         active = Signal()
         left, size = Signal(8), Signal(3)
@@ -171,7 +186,10 @@ class AXIMemory(wiring.Component):
             }
             for _ in range(2)
         )
-        word = Signal.like(bus.rdata)
+        reach = exact_log2(self.size)
+        select = slice(reach - exact_log2(len(banks)), reach)
+        bank, gathered_bank = (Signal(exact_log2(len(banks))) for _ in range(2))
+        words = [Signal.like(bus.rdata, name=f"word_{number}") for number in range(len(banks))]
         m.d.comb += [
             bus.arready.eq(~active),
             advance.eq(~bus.rvalid | bus.rready),
@@ -199,8 +217,10 @@ class AXIMemory(wiring.Component):
                 found["last"].eq(left == 0),
                 found["resp"].eq(response),
                 found["id"].eq(identity),
-                word.eq(data),
-                bus.rdata.eq(word),
+                bank.eq(address[select]),
+                gathered_bank.eq(bank),
+                *(word.eq(data) for word, data in zip(words, banks, strict=True)),
+                bus.rdata.eq(choose(words, gathered_bank)),
             ]
             m.d.sync += [gathered[name].eq(value) for name, value in found.items()]
             m.d.sync += [getattr(bus, f"r{name}").eq(value) for name, value in gathered.items()]

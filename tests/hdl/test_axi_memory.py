@@ -3,22 +3,29 @@
 
 import pytest
 
-from weft.hdl.memory.axi_memory import AXIMemory
+from weft.hdl.memory.axi_memory import BANK_WORDS, AXIMemory
 from weft.hdl.memory.memory_arbiter import MemoryArbiter
 from weft.sim.bench.runner import run_bench
 
 
 @pytest.mark.parametrize(
-    ("data_width", "single_port"),
-    [(32, True), pytest.param(32, False, marks=pytest.mark.full), (128, False)],
+    ("size", "data_width", "single_port"),
+    [
+        (4096, 32, True),
+        pytest.param(4096, 32, False, marks=pytest.mark.full),
+        (4096, 128, False),
+        # Several banks.
+        (8 * BANK_WORDS, 32, False),
+        (16 * BANK_WORDS, 32, True),
+    ],
 )
-def test_memory(simulator, data_width, single_port):
+def test_memory(simulator, size, data_width, single_port):
     run_bench(
-        AXIMemory(size=4096, address_width=32, data_width=data_width, single_port=single_port),
+        AXIMemory(size=size, address_width=32, data_width=data_width, single_port=single_port),
         name="axi_memory",
         test_module="bench_axi_memory",
         simulator=simulator,
-        parameters={"size": 4096, "lanes": data_width // 8},
+        parameters={"size": size, "lanes": data_width // 8},
     )
 
 
