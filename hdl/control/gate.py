@@ -59,7 +59,7 @@ class SemaphoreGate(wiring.Component):
     occupied : Out(1)
         There is an instruction in the gate.
     halt : In(1)
-        Let nothing pass.
+        Let nothing pass from the next cycle on.
     """
 
     def __init__(self, *, unit: Unit, data_width: int) -> None:

@@ -104,25 +104,25 @@ class Semaphores(wiring.Component):
                 m.d.comb += taken.eq(request.mask)
         for number in range(SEMAPHORE_COUNT):
             count = Signal(range(SEMAPHORE_MAXIMUM + 1), name=f"count_{number}")
-            one = Signal(name=f"one_{number}")
             following = Signal(
                 range(SEMAPHORE_MAXIMUM + self.sources + 1), name=f"following_{number}"
             )
             added = [source[number] for source in signalled]
             m.d.comb += [
                 following.eq(count + _difference(added, taken[number])),
-                available[number].eq(one),
                 # The maximum is one below a power of two: no comparison needs a carry chain.
                 near_maximum[number].eq(count[(self.sources - 1).bit_length() :].all()),
             ]
             m.d.sync += [
                 count.eq(following),
                 # As `following` would say, which is never negative.
-                one.eq(Cat(added, count[1:]).any() | (count[0] & ~taken[number])),
+                available[number].eq(
+                    Cat(added, count[1:]).any() | (count[0] & ~taken[number])
+                ),
                 overflow[number].eq(following[len(count) :].any()),
             ]
             with m.If(clearing):
-                m.d.sync += [count.eq(0), one.eq(0)]
+                m.d.sync += [count.eq(0), available[number].eq(0)]
 
         eligible = Signal(self.requests)
         m.d.comb += self.grant.eq(eligible & ~(eligible - 1)[: self.requests])

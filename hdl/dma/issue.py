@@ -48,9 +48,7 @@ def issue_bursts(
     burst = splitter.o.payload
     issue = Signal()
     port = {name: getattr(axi, channel + name) for name in ("valid", "ready", "addr", "len")}
-    m.d.comb += [
-        issue.eq(splitter.o.valid & splitter.o.ready),
-    ]
+    m.d.comb += issue.eq(splitter.o.valid & splitter.o.ready)
     if compact:
         valid = Signal()
         address = Signal.like(burst.address)

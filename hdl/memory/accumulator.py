@@ -183,16 +183,13 @@ class Accumulator(wiring.Component):
         )
         for number, bank in enumerate(banks):
             here = Signal(name=f"update_in_bank_{number}")
-            parts = Signal(shared.parts, name=f"chosen_in_bank_{number}")
+            parts = shared.written_parts(m, number, write, address, mask)
             m.d.sync += [
                 here.eq(previous[0] & (shared.bank(previous[1]) == number)),
-                parts.eq(0),
                 bank.write_address.eq(
                     Mux(here, shared.place(address_updated), shared.place(address_written))
                 ),
             ]
-            with m.If(write & (shared.bank(address) == number)):
-                m.d.sync += parts.eq(mask)
             if bank.parts > 1:
                 m.d.comb += bank.write_enable.eq(1)
                 m.d.sync += bank.write_mask.eq(parts | here.replicate(bank.parts))

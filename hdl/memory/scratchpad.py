@@ -99,10 +99,7 @@ class ActivationScratchpad(wiring.Component):
             )
             m.submodules[f"bank_{number}"] = bank
             banks.append(bank)
-            parts = Signal(self.shared.parts, name=f"written_in_bank_{number}")
-            m.d.sync += parts.eq(0)
-            with m.If(write & (address[-1] == number)):
-                m.d.sync += parts.eq(mask)
+            parts = self.shared.written_parts(m, number, write, address, mask)
             m.d.comb += [
                 bank.write_address.eq(written.address[:-1]),
                 bank.write_data.eq(written.word),

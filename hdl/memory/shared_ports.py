@@ -130,6 +130,17 @@ class SharedPorts:
             urgent = urgent | port.valid
         return valid, address, mask, group
 
+    def written_parts(
+        self, m: Module, number: int, write: Value, address: Value, mask: Value
+    ) -> Signal:
+        """A register with the parts of a word that the users write into bank ``number``, from what
+        :meth:`write` returns."""
+        parts = Signal(self.parts, name=f"written_in_bank_{number}")
+        m.d.sync += parts.eq(0)
+        with m.If(write & (self.bank(address) == number)):
+            m.d.sync += parts.eq(mask)
+        return parts
+
     def read(
         self, m: Module, component: Any, banks: list[Any], taken: Value, owner: Value
     ) -> None:

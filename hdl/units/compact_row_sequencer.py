@@ -8,18 +8,10 @@ from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import signed
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import wiring
 
 from ..tech.technology import TECHNOLOGIES
-from .transfer import (
-    MemoryShape,
-    depth_of,
-    fault_layout,
-    offset_width,
-    row_layout,
-    setup_layout,
-)
+from .transfer import MemoryShape, depth_of, offset_width, place_widths, row_sequencer_members
 
 __all__ = ["CompactRowSequencer"]
 
@@ -58,17 +50,8 @@ class CompactRowSequencer(wiring.Component):
         self.address_width = address_width
         self.memories = tuple(memories)
         self.technology = TECHNOLOGIES[family]
-        # As in `RowSequencer`.
-        self.number_width = max((shape.depth - 1).bit_length() for shape in self.memories)
-        self.place_width = max(self.number_width, 9) + 2
-        super().__init__(
-            {
-                "i": In(stream.Signature(setup_layout(address_width, memories))),
-                "o": Out(stream.Signature(row_layout(address_width, memories))),
-                "fault": Out(fault_layout(address_width)),
-                "stop": In(1),
-            }
-        )
+        self.number_width, self.place_width = place_widths(self.memories)
+        super().__init__(row_sequencer_members(address_width, memories))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

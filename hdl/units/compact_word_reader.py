@@ -8,15 +8,13 @@ from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import unsigned
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data, wiring
 
 from ..dma.fifo import StreamBuffer, StreamFIFO
-from ..memory.ports import ReadResponseSignature, request_layout
 from ..once import Once
 from ..select import choose
-from .transfer import MemoryShape, transfer_layout
-from .word_reader import STORE_ROW_LAYOUT, WORDS_IN_FLIGHT
+from .transfer import MemoryShape
+from .word_reader import WORDS_IN_FLIGHT, word_reader_members
 
 __all__ = ["CompactWordReader", "serves"]
 
@@ -62,19 +60,7 @@ class CompactWordReader(wiring.Component):
         self.data_bytes = data_bytes
         self.read_latency = read_latency
         self.width = max(shape.chunk_bytes for shape in self.memories)
-        members: dict[str, Any] = {
-            "instruction": In(stream.Signature(transfer_layout(self.memories, fills=False))),
-            "row": In(stream.Signature(STORE_ROW_LAYOUT)),
-            "o": Out(stream.Signature(8 * data_bytes)),
-        }
-        for number, shape in enumerate(self.memories):
-            address_width = (shape.depth - 1).bit_length()
-            request = request_layout(address_width, shape.slots)
-            members[f"request_{number}"] = Out(stream.Signature(request))
-            members[f"response_{number}"] = In(
-                ReadResponseSignature(shape=unsigned(8 * shape.chunk_bytes))
-            )
-        super().__init__(members)
+        super().__init__(word_reader_members(self.memories, data_bytes))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

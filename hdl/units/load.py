@@ -179,10 +179,8 @@ class LoadUnit(wiring.Component):
                 word.ready.eq(memory.ready),
             ]
 
-        stopped = Signal()
         stop = Signal()
         m.d.comb += [
-            stop.eq(stopped),
             setup.stop.eq(stop),
             sequencer.stop.eq(stop),
             reader.halt.eq(stop),
@@ -194,7 +192,7 @@ class LoadUnit(wiring.Component):
             self._pack(m, reader, writer, setup.o.payload.transfer.memory, stop)
         else:
             self._route(m, reader, writer, stop)
-        self._report(m, setup, sequencer, reader, writer, stop, stopped)
+        self._report(m, setup, sequencer, reader, writer, stop)
         return m
 
     def _accept(
@@ -317,8 +315,7 @@ class LoadUnit(wiring.Component):
         m.d.comb += reader.data.ready.eq(ready | stop)
 
     def _report(
-        self, m: Module, setup: Any, sequencer: Any, reader: Any, writer: Any, stop: Signal,
-        stopped: Signal,
+        self, m: Module, setup: Any, sequencer: Any, reader: Any, writer: Any, stop: Signal
     ) -> None:
         """Signals, errors and status."""
         compact = self.config.compact_transfers
@@ -343,7 +340,7 @@ class LoadUnit(wiring.Component):
         finished = setup.done if compact else writer.finished
         m.d.sync += in_hand.eq(in_hand + setup.taken - finished)
         with m.If(self.halt | writer.refused | corrupt):
-            m.d.sync += stopped.eq(1)
+            m.d.sync += stop.eq(1)
 
         code, address = report_fault(m, self.memories, sequencer.fault, held.memory, held.word)
         values = [

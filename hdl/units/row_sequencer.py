@@ -8,16 +8,16 @@ from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value, signed, unsigned
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data, wiring
 
 from ..tech.technology import TECHNOLOGIES
 from .transfer import (
     MemoryShape,
     depth_of,
-    fault_layout,
     offset_width,
+    place_widths,
     row_layout,
+    row_sequencer_members,
     setup_layout,
 )
 
@@ -71,18 +71,8 @@ class RowSequencer(wiring.Component):
         self.address_width = address_width
         self.memories = tuple(memories)
         self.technology = TECHNOLOGIES[family]
-        # Words are counted from the end of their memory. What is longer than the deepest memory is
-        # known to pass it; the rest, with padding of up to 510 words, fits these bits.
-        self.number_width = max((shape.depth - 1).bit_length() for shape in self.memories)
-        self.place_width = max(self.number_width, 9) + 2
-        super().__init__(
-            {
-                "i": In(stream.Signature(setup_layout(address_width, memories))),
-                "o": Out(stream.Signature(row_layout(address_width, memories))),
-                "fault": Out(fault_layout(address_width)),
-                "stop": In(1),
-            }
-        )
+        self.number_width, self.place_width = place_widths(self.memories)
+        super().__init__(row_sequencer_members(address_width, memories))
 
     def _stage(self) -> Any:
         """A row between the two stages."""
@@ -157,7 +147,7 @@ class RowSequencer(wiring.Component):
             "following",
             Mux(last_x, group, offset),
             last_x,
-            (_extended(setup.stride_x), _extended(setup.stride_y)),
+            (_one_more(setup.stride_x), _one_more(setup.stride_y)),
             offset_shape.width,
         )
         with m.If(advance):
@@ -271,6 +261,6 @@ def _signed(value: Any) -> Value:
     return Cat(value, Const(0, 1)).as_signed()
 
 
-def _extended(stride: Any) -> Value:
+def _one_more(stride: Any) -> Value:
     """A stride in as many bits as an offset."""
     return Cat(stride, stride[-1])

@@ -154,10 +154,8 @@ class StoreUnit(wiring.Component):
             answer = getattr(self, f"{port}_data")
             m.d.comb += [response.valid.eq(answer.valid), response.data.eq(answer.data)]
 
-        stopped = Signal()
         stop = Signal()
         m.d.comb += [
-            stop.eq(stopped),
             setup.stop.eq(stop),
             sequencer.stop.eq(stop),
             writer.halt.eq(stop),
@@ -170,12 +168,12 @@ class StoreUnit(wiring.Component):
         ]
         ahead = max(16, 2 * config.write_outstanding)
         follow = self._follow_one if compact else self._follow_several
-        follow(m, setup, sequencer, reader, writer, stop, stopped, ahead)
+        follow(m, setup, sequencer, reader, writer, stop, ahead)
         return m
 
     def _follow_one(
         self, m: Module, setup: Any, sequencer: Any, reader: Any, writer: Any, stop: Signal,
-        stopped: Signal, ahead: int,
+        ahead: int,
     ) -> None:
         """The instruction in front of the unit, to its end."""
         row, held = sequencer.o.payload, setup.o.payload.transfer
@@ -230,12 +228,12 @@ class StoreUnit(wiring.Component):
             self.error.address.eq(Mux(rejected, writer.error.address, address)),
         ]
         with m.If(self.halt | refused | rejected):
-            m.d.sync += stopped.eq(1)
+            m.d.sync += stop.eq(1)
         self._show(m, setup, writer, in_hand, stop)
 
     def _follow_several(
         self, m: Module, setup: Any, sequencer: Any, reader: Any, writer: Any, stop: Signal,
-        stopped: Signal, ahead: int,
+        ahead: int,
     ) -> None:
         """Each instruction goes to the row sequencer, to the pending instructions and, unless it is
         a SYNC, to the word reader; each row to the writer, the word reader and the pending rows."""
@@ -280,11 +278,11 @@ class StoreUnit(wiring.Component):
         for name in _PENDING_ROW.members:
             m.d.comb += pending_rows.i.payload[name].eq(row[name])
         self._finish(m, setup, sequencer, reader, writer, pending_rows, pending_instructions,
-                     stop, stopped)
+                     stop)
 
     def _finish(
         self, m: Module, setup: Any, sequencer: Any, reader: Any, writer: Any, rows: Any,
-        instructions: Any, stop: Signal, stopped: Signal,
+        instructions: Any, stop: Signal,
     ) -> None:
         """Signals and errors, in the order of the instructions."""
         row, held = rows.o.payload, instructions.o.payload
@@ -325,7 +323,7 @@ class StoreUnit(wiring.Component):
             self.error.address.eq(Mux(rejected, bad_address, address)),
         ]
         with m.If(self.halt | refused | rejected):
-            m.d.sync += stopped.eq(1)
+            m.d.sync += stop.eq(1)
         with m.If(writer.error.valid & ~bad_burst):
             m.d.sync += [bad_burst.eq(1), bad_address.eq(writer.error.address)]
         self._show(m, setup, writer, in_hand, stop)

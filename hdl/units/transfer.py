@@ -9,7 +9,8 @@ from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value, signed, unsigned
-from amaranth.lib import data
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ..config import SEMAPHORE_COUNT
@@ -25,8 +26,10 @@ __all__ = [
     "limit_width",
     "memory_width",
     "offset_width",
+    "place_widths",
     "report_fault",
     "row_layout",
+    "row_sequencer_members",
     "setup_layout",
     "transfer_layout",
 ]
@@ -207,3 +210,23 @@ def row_layout(address_width: int, memories: Sequence[MemoryShape]) -> data.Stru
             "last_byte": unsigned(LAST_BYTE_WIDTH),
         }
     )
+
+
+def row_sequencer_members(address_width: int, memories: Sequence[MemoryShape]) -> dict[str, Any]:
+    """The ports of a row sequencer."""
+    return {
+        "i": In(stream.Signature(setup_layout(address_width, memories))),
+        "o": Out(stream.Signature(row_layout(address_width, memories))),
+        "fault": Out(fault_layout(address_width)),
+        "stop": In(1),
+    }
+
+
+def place_widths(memories: Sequence[MemoryShape]) -> tuple[int, int]:
+    """Bits of the number of a word, and those, signed, of a place counted from the end of a memory.
+
+    What is longer than the deepest memory is known to pass it; the rest, with padding of up to 510
+    words, fits.
+    """
+    number_width = max((shape.depth - 1).bit_length() for shape in memories)
+    return number_width, max(number_width, 9) + 2

@@ -17,13 +17,30 @@ from ..memory.ports import ReadResponseSignature, request_layout
 from ..once import Once
 from .transfer import MemoryShape, transfer_layout
 
-__all__ = ["STORE_ROW_LAYOUT", "WordReader"]
+__all__ = ["STORE_ROW_LAYOUT", "WORDS_IN_FLIGHT", "WordReader", "word_reader_members"]
 
 STORE_ROW_LAYOUT = data.StructLayout({"last": unsigned(1)})
 """A row to read: whether it is the last of its instruction."""
 
 WORDS_IN_FLIGHT = 8
 """Words requested and not yet in a gearbox; covers the read latency at one word a cycle."""
+
+
+def word_reader_members(memories: Sequence[MemoryShape], data_bytes: int) -> dict[str, Any]:
+    """The ports of a `WordReader`, but for ``accepted``."""
+    members: dict[str, Any] = {
+        "instruction": In(stream.Signature(transfer_layout(memories, fills=False))),
+        "row": In(stream.Signature(STORE_ROW_LAYOUT)),
+        "o": Out(stream.Signature(8 * data_bytes)),
+    }
+    for number, shape in enumerate(memories):
+        address_width = (shape.depth - 1).bit_length()
+        request = request_layout(address_width, shape.slots)
+        members[f"request_{number}"] = Out(stream.Signature(request))
+        members[f"response_{number}"] = In(
+            ReadResponseSignature(shape=unsigned(8 * shape.chunk_bytes))
+        )
+    return members
 
 
 class WordReader(wiring.Component):
@@ -73,20 +90,9 @@ class WordReader(wiring.Component):
         self.data_bytes = data_bytes
         self.read_latency = read_latency
         self.registered = registered
-        members: dict[str, Any] = {
-            "instruction": In(stream.Signature(transfer_layout(self.memories, fills=False))),
-            "row": In(stream.Signature(STORE_ROW_LAYOUT)),
-            "o": Out(stream.Signature(8 * data_bytes)),
-            "accepted": Out(1),
-        }
-        for number, shape in enumerate(self.memories):
-            address_width = (shape.depth - 1).bit_length()
-            request = request_layout(address_width, shape.slots)
-            members[f"request_{number}"] = Out(stream.Signature(request))
-            members[f"response_{number}"] = In(
-                ReadResponseSignature(shape=unsigned(8 * shape.chunk_bytes))
-            )
-        super().__init__(members)
+        super().__init__(
+            {**word_reader_members(self.memories, data_bytes), "accepted": Out(1)}
+        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
