@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .block_registers import use_block_registers
 from .carry import open_carry_ends, open_constant_carries
 from .fanout import divide_wide_nets
 from .tools import FlowError
@@ -123,6 +124,11 @@ def _gowin_part(part: Part) -> list[str]:
     return ["--device", f"{part.device}{part.package}{part.speed}", "--vopt", f"family={name}"]
 
 
+def _finish_ecp5(netlist: dict[str, Any]) -> None:
+    open_carry_ends(netlist)
+    use_block_registers(netlist)
+
+
 def _finish_nexus(netlist: dict[str, Any]) -> None:
     open_constant_carries(netlist)
     divide_wide_nets(netlist)
@@ -154,7 +160,7 @@ FAMILIES: dict[str, Family] = {
             "ALU54B": "alu54b",
             "DP16KD": "bram",
         },
-        finish=open_carry_ends,
+        finish=_finish_ecp5,
         placer="static",
     ),
     "ice40": Family(

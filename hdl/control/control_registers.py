@@ -39,7 +39,7 @@ class ControlRegisters(wiring.Component):
     Writable registers live twice: in the machine, be it in flip-flops or in the segment tables, and
     in a memory from which they are read back, with a word for every address below the counters'.
     That memory also holds the configuration; it and the tables are filled in the first 128 cycles
-    after reset (accesses wait until then). An access takes eight cycles, a counter's read some
+    after reset (accesses wait until then). An access takes nine cycles, a counter's read some
     more::
 
         accept -> look up -> read -> merge -> check -> commit -> respond
@@ -167,11 +167,13 @@ class ControlRegisters(wiring.Component):
         with m.FSM():
             with m.State("REST"):
                 with m.If(port.access.valid & ready):
-                    m.next = "READ"
+                    m.next = "READ" if self.config.is_serial else "WAIT"
                 if self.config.is_serial:
                     # Before it is booted it only writes, and the host waits for it.
                     free = ~port.access.valid | ~self.engine_booted
                     m.d.comb += self.engine_granted.eq(filled & free)
+            with m.State("WAIT"):
+                m.next = "READ"
             with m.State("READ"):
                 m.d.sync += word.eq(value)
                 m.next = "MERGE"
@@ -201,8 +203,8 @@ class ControlRegisters(wiring.Component):
     def _storage(
         self, m: Module, access: Any, entry: RegisterMap, word: Signal, commit: Signal
     ) -> tuple[Value, Value]:
-        """The configuration and what the host wrote; returns the word addressed a cycle before,
-        and whether the memory is filled."""
+        """The configuration and what the host wrote; returns the word addressed a cycle before, or
+        two without serial execution, and whether the memory is filled."""
         m.submodules.storage = storage = memory.Memory(
             shape=32,
             depth=STORED_WORDS,
@@ -261,7 +263,12 @@ class ControlRegisters(wiring.Component):
             m.d.comb += target.eq(copy)
             with m.If(copying & (address == item.offset // 4)):
                 m.d.sync += copy.eq(word)
-        return read_port.data, filled
+        old = Signal(32, reset_less=True)
+        if is_serial:
+            m.d.comb += old.eq(read_port.data)
+        else:
+            m.d.sync += old.eq(read_port.data)
+        return old, filled
 
     def _write_segments(
         self, m: Module, write_port: Any, word: Signal, filled: Signal

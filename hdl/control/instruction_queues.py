@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -40,7 +42,7 @@ class InstructionQueues(wiring.Component):
 
     The index of an instruction lies beside its words, a slice with each. One word is read in a
     cycle, so gates that are empty at one time are filled one after the other, the first queue in
-    ``urgency`` first. An instruction committed in cycle t is in an empty gate in t + 5 + its words.
+    ``urgency`` first. An instruction committed in cycle t is in an empty gate in t + 6 + its words.
 
     Parameters
     ----------
@@ -126,10 +128,11 @@ class InstructionQueues(wiring.Component):
         half = self.depth // 2
         m.d.comb += self.room.eq(~Cat(level > half for level in stored).any())
 
-        # A queue is chosen, its words are read in the cycles after, and come a cycle later.
+        # A queue is chosen, its words are read in the cycles after, and come two cycles later, from
+        # a register that can be that of the block RAM.
         reading, last = Signal(), Signal()
         unit = Signal(range(units))
-        position, position_1 = (Signal.like(word.position) for _ in range(2))
+        position, position_1, position_2 = (Signal.like(word.position) for _ in range(3))
         ready = Signal(units)
         m.d.comb += [
             ready.eq(self.wanted & ~self.filling & Cat(some)),
@@ -163,27 +166,31 @@ class InstructionQueues(wiring.Component):
                 Cat(word.data, choose(slices, word.position[:place]))
             ),
             read_port.addr.eq(Cat(position[:place], consumed, unit)),
-            read_port.en.eq(reading),
+            read_port.en.eq(1),
         ]
 
-        arriving = Signal()
-        unit_1 = Signal.like(unit)
+        found = Signal(width + slice_width, reset_less=True)
+        arriving, arrived = Signal(), Signal()
+        unit_1, unit_2 = Signal.like(unit), Signal.like(unit)
+        m.d.sync += [
+            found.eq(read_port.data),
+            Cat(arriving, arrived).eq(Cat(reading, arriving)),
+            Cat(unit_1, unit_2).eq(Cat(unit, unit_1)),
+            Cat(position_1, position_2).eq(Cat(position, position_1)),
+        ]
         wait = FORMATS[Opcode.SYNC].layout["wait"]
-        waits = Signal()
-        m.d.comb += waits.eq(read_port.data[wait.offset :][: wait.width].any())
-        free = ~waits
+        waits: Any = found[wait.offset :][: wait.width]
         if words > 1:
-            held = Signal()
-            with m.If(arriving & (position_1 == 0)):
-                m.d.sync += held.eq(~waits)
-            free = held
-        m.d.sync += [arriving.eq(reading), unit_1.eq(unit), position_1.eq(position)]
+            first_waits = Signal(wait.width)
+            with m.If(arrived & (position_2 == 0)):
+                m.d.sync += first_waits.eq(waits)
+            waits = first_waits
         m.d.comb += [
-            *(self.fill.unit[n].eq(arriving & (unit_1 == n)) for n in range(units)),
-            self.fill.position.eq(position_1),
-            Cat(self.fill.data, self.fill.slice).eq(read_port.data),
-            self.fill.last.eq(arriving & (position_1 == words - 1)),
-            self.fill.free.eq(free),
+            *(self.fill.unit[n].eq(arrived & (unit_2 == n)) for n in range(units)),
+            self.fill.position.eq(position_2),
+            Cat(self.fill.data, self.fill.slice).eq(found),
+            self.fill.last.eq(arrived & (position_2 == words - 1)),
+            self.fill.free.eq(~waits.any()),
             self.empty.eq(~Cat(stored, self.filling).any()),
         ]
         return m

@@ -143,10 +143,15 @@ class Semaphores(wiring.Component):
         """The error of an overflow, from the cycle's sources and the overflowing semaphores."""
         chosen = Signal(INDEX_WIDTH)
         for number, mask in enumerate(signalled):
-            index = Signal(INDEX_WIDTH, name=f"index_{number}")
-            m.d.sync += index.eq(self.signal[number].index)
-            with m.If((mask & near_maximum).any()):
-                m.d.sync += chosen.eq(index)
+            indices = [Signal(INDEX_WIDTH, name=f"index_{number}_{age}") for age in range(2)]
+            near = Signal(name=f"near_{number}")
+            m.d.sync += [
+                indices[0].eq(self.signal[number].index),
+                indices[1].eq(indices[0]),
+                near.eq((mask & near_maximum).any()),
+            ]
+            with m.If(near):
+                m.d.comb += chosen.eq(indices[1])
         lowest = Signal(range(SEMAPHORE_COUNT))
         for number in reversed(range(SEMAPHORE_COUNT)):
             with m.If(overflow[number]):

@@ -201,14 +201,15 @@ class Accumulator(wiring.Component):
     def _add(self, m: Module, number: int, bank: Any, here: Signal, word: Any) -> None:
         """The words written into a bank: sums, or what the users write, plus nothing."""
         update, width = self.update, self.width
-        read_here = Signal(name=f"old_in_bank_{number}")
+        # The reset of all of a word's registers comes from a register, without a gate.
+        not_here = Signal(name=f"no_old_in_bank_{number}", init=1)
         old = Signal(width * self.cols, name=f"old_{number}")
         written = Signal(width * self.cols, name=f"written_{number}", reset_less=True)
         accumulates = update.valid & update.accumulate
         read = accumulates & (self.shared.bank(update.address) == number)
-        m.d.sync += [read_here.eq(read), old.eq(0)]
-        with m.If(read_here):
-            m.d.sync += old.eq(bank.ram_data)
+        m.d.sync += [not_here.eq(~read), old.eq(bank.ram_data)]
+        with m.If(not_here):
+            m.d.sync += old.eq(0)
         for column in range(self.cols):
             part = slice(column * width, (column + 1) * width)
             value = update.data[column]

@@ -6,11 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import memory, wiring
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
 
 from ..bus import AXI_BURST_INCR, AXI4ReadSignature, AXI4WriteSignature
+from ..dma.fifo import StreamFIFO
+from ..once import Once
 from ..select import choose
 
 __all__ = ["AXIMemory"]
@@ -18,6 +20,9 @@ __all__ = ["AXIMemory"]
 AXI_OKAY, AXI_SLVERR, AXI_DECERR = 0b00, 0b10, 0b11
 PAGE_BYTES = 4096
 """No burst crosses a multiple of this (IHI 0022, A3.4.1)."""
+
+READ_PLACES = 8
+"""Beats in flight and in the queue; covers the seven cycles until a place is free again."""
 
 BANK_WORDS = 16384
 """Depth of an ECP5 block RAM of one bit (Lattice FPGA-DS-02012, sysMEM): what is deeper takes
@@ -29,13 +34,15 @@ class AXIMemory(wiring.Component):
 
     Incrementing bursts of any length and beat size, with byte strobes; one beat a cycle, and one
     cycle without a beat between bursts. Reads and writes are independent of each other. A write
-    burst is answered in the cycle after its last beat, the first beat of a read comes four cycles
-    after its address. A burst outside the memory gets DECERR, one that does not increment SLVERR;
-    neither changes anything.
+    burst is answered in the cycle after its last beat, the first beat of a read comes six cycles
+    after its address. What is read goes into a queue, so that the block RAMs, of which some may be
+    far from the others, need no common enable. A burst outside the memory gets DECERR, one that
+    does not increment SLVERR; neither changes anything.
 
     A read in the cycle of a write to the same word waits, as a block RAM need not define it. With
     ``single_port`` every read waits for every write, and one port serves both: that is what the
-    large memories of iCE40 UltraPlus have.
+    large memories of iCE40 UltraPlus have. There is no queue then: the first beat comes after four
+    cycles, and each of the others four after the one before.
 
     Parameters
     ----------
@@ -89,16 +96,19 @@ class AXIMemory(wiring.Component):
             write_data.eq(self.write.wdata),
             write_address.eq(accepted_address[exact_log2(lanes) :]),
         ]
-        read_enable, next_address = Signal(), Signal(exact_log2(self.size))
+        issue, next_address = Signal(), Signal(exact_log2(self.size))
         m.d.comb += read_address.eq(next_address[exact_log2(lanes) :])
         collides = write_enable.any()
         if not self.single_port:
-            # The comparison also proves to synthesis that the ports never collide.
             collides = collides & (write_address == read_address)
         place = exact_log2(depth // banks)
         words = []
         for number in range(banks):
-            ram = memory.Memory(shape=self.data_width, depth=depth // banks, init=[])
+            # A read that collides is not used.
+            attributes = {} if self.single_port else {"no_rw_check": 1}
+            ram = memory.Memory(
+                shape=self.data_width, depth=depth // banks, init=[], attrs=attributes
+            )
             m.submodules[f"ram_{number}" if banks > 1 else "ram"] = ram
             write_port = ram.write_port(granularity=8)
             read_port = ram.read_port(domain="sync")
@@ -108,7 +118,7 @@ class AXIMemory(wiring.Component):
                 write_port.data.eq(write_data),
                 write_port.addr.eq(write_address[:place]),
                 read_port.addr.eq(read_address[:place]),
-                read_port.en.eq(read_enable & ~collides & read),
+                read_port.en.eq(issue & read if self.single_port else 1),
             ]
             if self.single_port:
                 # One signal for both ports: that is how synthesis sees that one RAM port serves
@@ -120,7 +130,7 @@ class AXIMemory(wiring.Component):
                     read_port.addr.eq(address),
                 ]
             words.append(read_port.data)
-        self._read(m, words, read_enable, next_address, collides)
+        self._read(m, words, issue, next_address, collides)
         return m
 
     def _response(self, address: Any, burst: Any) -> Any:
@@ -169,33 +179,28 @@ class AXIMemory(wiring.Component):
                 ]
 
     def _read(
-        self, m: Module, banks: list[Any], enable: Any, address: Any, collides: Any
+        self, m: Module, banks: list[Any], issue: Any, address: Any, collides: Any
     ) -> None:
-        """Three stages behind the address: the RAM's own register, one for each bank, as it may be
-        far from the others, and that of the port."""
+        """Behind the address: the RAM's own register, one for each bank, one for the bank that is
+        chosen, and the queue."""
         bus = self.read
         active = Signal()
         left, size = Signal(8), Signal(3)
         response = Signal(2)
         identity = Signal.like(bus.arid)
-        advance = Signal()
-        issue = Signal()
-        found, gathered = (
-            {
-                "valid": Signal(), "last": Signal(), "resp": Signal(2), "id": Signal.like(bus.rid)
-            }
-            for _ in range(2)
-        )
+        places = 1 if self.single_port else READ_PLACES
+        free = Signal(range(places + 1), init=places)
+        kind = data.StructLayout({"id": len(bus.rid), "resp": 2, "last": 1})
+        found, gathered = Signal(), Signal()
+        of_found, of_gathered = Signal(kind), Signal(kind)
         reach = exact_log2(self.size)
         select = slice(reach - exact_log2(len(banks)), reach)
         bank, gathered_bank = (Signal(exact_log2(len(banks))) for _ in range(2))
-        words = [Signal.like(bus.rdata, name=f"word_{number}") for number in range(len(banks))]
-        m.d.comb += [
-            bus.arready.eq(~active),
-            advance.eq(~bus.rvalid | bus.rready),
-            enable.eq(active & advance),
-            issue.eq(enable & ~collides),
+        words = [
+            Signal(self.data_width, name=f"word_{number}", reset_less=True)
+            for number in range(len(banks))
         ]
+        m.d.comb += [bus.arready.eq(~active), issue.eq(active & (free != 0) & ~collides)]
         with m.If(~active):
             m.d.sync += [
                 active.eq(bus.arvalid),
@@ -211,16 +216,39 @@ class AXIMemory(wiring.Component):
                 left.eq(left - 1),
                 active.eq(left != 0),
             ]
-        with m.If(advance):
-            m.d.sync += [
-                found["valid"].eq(issue),
-                found["last"].eq(left == 0),
-                found["resp"].eq(response),
-                found["id"].eq(identity),
-                bank.eq(address[select]),
-                gathered_bank.eq(bank),
-                *(word.eq(data) for word, data in zip(words, banks, strict=True)),
-                bus.rdata.eq(choose(words, gathered_bank)),
+        m.d.sync += [
+            free.eq(free - issue + (bus.rvalid & bus.rready)),
+            Cat(found, gathered).eq(Cat(issue, found)),
+            of_found.id.eq(identity),
+            of_found.resp.eq(response),
+            of_found.last.eq(left == 0),
+            of_gathered.eq(of_found),
+            Cat(bank, gathered_bank).eq(Cat(address[select], bank)),
+            *(word.eq(value) for word, value in zip(words, banks, strict=True)),
+        ]
+        chosen = Signal(data.StructLayout({"of": kind, "data": self.data_width}))
+        with m.If(gathered):
+            m.d.sync += [chosen.of.eq(of_gathered), chosen.data.eq(choose(words, gathered_bank))]
+        if self.single_port:
+            beat, valid = chosen, bus.rvalid
+            with m.If(bus.rready):
+                m.d.sync += valid.eq(0)
+            with m.If(gathered):
+                m.d.sync += valid.eq(1)
+        else:
+            m.submodules.beats = beats = Once(
+                StreamFIFO(chosen.shape(), READ_PLACES, credited=True)
+            )
+            m.d.sync += beats.i.valid.eq(gathered)
+            m.d.comb += [
+                beats.i.payload.eq(chosen),
+                bus.rvalid.eq(beats.o.valid),
+                beats.o.ready.eq(bus.rready),
             ]
-            m.d.sync += [gathered[name].eq(value) for name, value in found.items()]
-            m.d.sync += [getattr(bus, f"r{name}").eq(value) for name, value in gathered.items()]
+            beat = beats.o.payload
+        m.d.comb += [
+            bus.rid.eq(beat.of.id),
+            bus.rresp.eq(beat.of.resp),
+            bus.rlast.eq(beat.of.last),
+            bus.rdata.eq(beat.data),
+        ]

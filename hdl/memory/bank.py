@@ -104,7 +104,7 @@ class MemoryBank(wiring.Component):
             write_port = ram.write_port()
         read_port = ram.read_port(domain="sync")
         output = Signal(self.width, reset_less=True)
-        asked = Signal()
+        unasked = Signal(init=1)
         write_address: Any = self.write_address
         read_address: Any = self.read_address
         if self.single_port:
@@ -121,7 +121,8 @@ class MemoryBank(wiring.Component):
             self.ram_data.eq(read_port.data),
             self.read_data.eq(output),
         ]
-        m.d.sync += [asked.eq(self.read_enable), output.eq(0)]
-        with m.If(asked):
-            m.d.sync += output.eq(read_port.data)
+        # The output's reset comes from a register, without a gate.
+        m.d.sync += [unasked.eq(~self.read_enable), output.eq(read_port.data)]
+        with m.If(unasked):
+            m.d.sync += output.eq(0)
         return m

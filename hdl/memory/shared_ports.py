@@ -173,15 +173,14 @@ class SharedPorts:
         size = self.smallest * self.width
         held: list[Any] = [Const(0, size)] * self.parts
         for number, bank in enumerate(banks):
-            select = Signal(self.parts, name=f"shared_select_{number}")
-            m.d.sync += select.eq(0)
-            with m.If(self.bank(address) == number):
-                m.d.sync += select.eq(wanted)
+            # A part's reset comes from a register, without a gate.
+            unwanted = Signal(self.parts, name=f"shared_unwanted_{number}", init=-1)
+            m.d.sync += unwanted.eq(~Mux(self.bank(address) == number, wanted, 0))
             for part in range(self.parts):
                 register = Signal(size, name=f"shared_{number}_{part}")
-                m.d.sync += register.eq(0)
-                with m.If(select[part]):
-                    m.d.sync += register.eq(bank.ram_data[part * size : (part + 1) * size])
+                m.d.sync += register.eq(bank.ram_data[part * size : (part + 1) * size])
+                with m.If(unwanted[part]):
+                    m.d.sync += register.eq(0)
                 held[part] = held[part] | register
         self._answer(m, component, held)
 

@@ -25,7 +25,8 @@ class TransferSetup(wiring.Component):
     """Decodes an instruction, looks up its segment and counts the words of a row.
 
     What an instruction says is kept here, so that nothing depends on where it comes from; that it
-    leaves when it is ``done``. Latency 2 cycles, 17 more where `WordCount` divides.
+    leaves when it is ``done``. Latency 2 cycles, one more where `WordCount` multiplies and 17 where
+    it divides.
 
     Parameters
     ----------

@@ -33,10 +33,11 @@ class WordCount(wiring.Component):
 
     Words of a power of two bytes and rows of one word take one cycle; other quotients 17, by
     restoring division. Without other words, and with a multiplier, results are a function of the
-    inputs, which must stay, and take one cycle.
+    inputs, which must stay; they take one cycle, with a multiplier two.
 
     With a multiplier the quotient is the upper part of a product with the rounded reciprocal
-    (Granlund and Montgomery, Division by invariant integers using multiplication, 1994).
+    (Granlund and Montgomery, Division by invariant integers using multiplication, 1994). Registers
+    before and behind it, without enable or reset, are those of a multiplier block.
 
     Parameters
     ----------
@@ -107,12 +108,19 @@ class WordCount(wiring.Component):
 
     def _at_once(self, m: Module) -> None:
         """Shift by the power of two in the width, multiply by the reciprocal of the rest."""
-        m.d.comb += self.done.eq(1)
-        factor = Signal(18)
-        number = Signal(LENGTH_WIDTH)
-        product = Signal(LENGTH_WIDTH + 18)
+        factor, number = Signal(18), Signal(LENGTH_WIDTH)
+        product = Signal(LENGTH_WIDTH + 18, reset_less=True)
         if any(width & (width - 1) for width in self.word_bytes.values()):
-            m.d.sync += product.eq(number * factor)
+            factor_1 = Signal.like(factor, reset_less=True)
+            number_1 = Signal.like(number, reset_less=True)
+            m.d.sync += [
+                factor_1.eq(factor),
+                number_1.eq(number),
+                product.eq(factor_1 * number_1),
+                self.done.eq(~self.start),
+            ]
+        else:
+            m.d.comb += self.done.eq(1)
         with m.Switch(self.memory):
             for memory, width in self.word_bytes.items():
                 shift = (width & -width).bit_length() - 1

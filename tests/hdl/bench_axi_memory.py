@@ -108,4 +108,5 @@ async def moves_a_beat_a_cycle(dut):
     for task in watching:
         await task
     for name, at in moved.items():
-        assert len(at) == beats and at[-1] - at[0] == beats - 1, name
+        apart = 4 if bench_parameters()["single_port"] and name == "read__rvalid" else 1
+        assert len(at) == beats and at[-1] - at[0] == apart * (beats - 1), name

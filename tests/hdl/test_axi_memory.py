@@ -25,7 +25,7 @@ def test_memory(simulator, size, data_width, single_port):
         name="axi_memory",
         test_module="bench_axi_memory",
         simulator=simulator,
-        parameters={"size": size, "lanes": data_width // 8},
+        parameters={"size": size, "lanes": data_width // 8, "single_port": single_port},
     )
 
 

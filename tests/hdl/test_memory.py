@@ -105,5 +105,5 @@ def test_memories_have_no_initial_value_nor_reset():
     assert re.search(r"reg \[31:0\] ram *\[63:0\];", bank)
     bank = bank[: bank.index("endmodule")]
     assert "initial" not in bank
-    assert re.findall(r"if \(rst\) (\w+) <=", bank) == ["asked"] and bank.count("(rst)") == 1
+    assert re.findall(r"if \(rst\) (\w+) <=", bank) == ["unasked"] and bank.count("(rst)") == 1
     assert bank.count("always @(posedge clk)") == 4

