@@ -143,15 +143,16 @@ class Semaphores(wiring.Component):
         """The error of an overflow, from the cycle's sources and the overflowing semaphores."""
         chosen = Signal(INDEX_WIDTH)
         for number, mask in enumerate(signalled):
-            indices = [Signal(INDEX_WIDTH, name=f"index_{number}_{age}") for age in range(2)]
+            index = Signal(INDEX_WIDTH, name=f"index_{number}")
+            index_late = Signal(INDEX_WIDTH, name=f"index_{number}_late")
             near = Signal(name=f"near_{number}")
             m.d.sync += [
-                indices[0].eq(self.signal[number].index),
-                indices[1].eq(indices[0]),
+                index.eq(self.signal[number].index),
+                index_late.eq(index),
                 near.eq((mask & near_maximum).any()),
             ]
             with m.If(near):
-                m.d.comb += chosen.eq(indices[1])
+                m.d.comb += chosen.eq(index_late)
         lowest = Signal(range(SEMAPHORE_COUNT))
         for number in reversed(range(SEMAPHORE_COUNT)):
             with m.If(overflow[number]):
