@@ -203,7 +203,7 @@ class Accumulator(wiring.Component):
         update, width = self.update, self.width
         # The reset of all of a word's registers comes from a register, without a gate.
         not_here = Signal(name=f"no_old_in_bank_{number}", init=1)
-        old = Signal(width * self.cols, name=f"old_{number}")
+        old = Signal(width * self.cols, name=f"old_{number}", reset_less=True)
         written = Signal(width * self.cols, name=f"written_{number}", reset_less=True)
         accumulates = update.valid & update.accumulate
         read = accumulates & (self.shared.bank(update.address) == number)

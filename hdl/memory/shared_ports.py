@@ -145,18 +145,19 @@ class SharedPorts:
         self, m: Module, component: Any, banks: list[Any], taken: Value, owner: Value
     ) -> None:
         """Connect the banks' read ports: the owner's address if ``taken``, then the users."""
+        users = [getattr(component, f"{user}read") for user in self.users]
+        # Nobody's request reads for the last user, whose answer is not valid then.
+        chosen = users[-1].payload.address
+        for port in reversed(users[:-1]):
+            chosen = Mux(port.valid, port.payload.address, chosen)
         address = Signal(self.address_width, name="shared_address")
+        m.d.comb += address.eq(chosen)
         wanted = Signal(self.parts, name="shared_parts")
         asked = Signal(name="shared_asked")
         urgent: Any = Const(0, 1)
-        for user in self.users:
-            port = getattr(component, f"{user}read")
+        for user, port in zip(self.users, users, strict=True):
             with m.If(port.valid & ~urgent):
-                m.d.comb += [
-                    address.eq(port.payload.address),
-                    wanted.eq(self._mask(user, port.payload.slot)),
-                    asked.eq(1),
-                ]
+                m.d.comb += [wanted.eq(self._mask(user, port.payload.slot)), asked.eq(1)]
             owner_there = taken & (self.bank(owner) == self.bank(port.payload.address))
             m.d.comb += port.ready.eq(~owner_there & ~urgent)
             urgent = urgent | port.valid
@@ -177,7 +178,7 @@ class SharedPorts:
             unwanted = Signal(self.parts, name=f"shared_unwanted_{number}", init=-1)
             m.d.sync += unwanted.eq(~Mux(self.bank(address) == number, wanted, 0))
             for part in range(self.parts):
-                register = Signal(size, name=f"shared_{number}_{part}")
+                register = Signal(size, name=f"shared_{number}_{part}", reset_less=True)
                 m.d.sync += register.eq(bank.ram_data[part * size : (part + 1) * size])
                 with m.If(unwanted[part]):
                     m.d.sync += register.eq(0)
