@@ -102,8 +102,8 @@ def synthesize(
 
     In between (ECP5 only) the unused ends of carry chains are disconnected and registers of blocks
     used, see :func:`weft.boards.flow.carry.open_carry_ends` and
-    :func:`weft.boards.flow.block_registers.use_block_registers`. The router is nextpnr's default, but
-    for a family that has `Family.arguments`.
+    :func:`weft.boards.flow.block_registers.use_block_registers`. The router is nextpnr's default,
+    but for a family that has `Family.arguments`.
     Instances keep their names in the flat netlist: Yosys' ``flatten`` makes them the beginning of
     every inner name.
 
