@@ -97,11 +97,14 @@ class _Module:
         for port in ports:
             for bit in block["connections"].get(port, []):
                 readers = self.readers[bit]
-                if len(readers) > 1 or any(reader[1] != "DI" for reader in readers):
+                if len(readers) > 1 or not all(self._is_register(*reader) for reader in readers):
                     return {}
                 behind.update((port, reader[0]) for reader in readers)
         resets = {self.cells[name]["connections"]["LSR"][0] for name in behind.values()}
         return behind if resets == {"0"} else {}
+
+    def _is_register(self, name: str, port: str) -> bool:
+        return port == "DI" and name != "" and self.cells[name]["type"] == "TRELLIS_FF"
 
     def _clock(self, block: Cell, names: Any, port: str = "CLK0") -> Any:
         """The clock that flip-flops and block have in common, if the block can have registers in
@@ -138,7 +141,8 @@ class _Module:
         behind = self._behind(memory, [f"DO{half}{bit}" for half in halves for bit in range(18)])
         clock = self._clock(memory, behind.values(), f"CLK{port}")
         resets = {*fixed["RSTA"], *fixed["RSTB"]}
-        if not clock or fixed[f"CE{port}"] != ["1"] or resets != {"0"}:
+        rising = memory["parameters"].get(f"CLK{port}MUX") == f"CLK{port}"
+        if not clock or not rising or fixed[f"CE{port}"] != ["1"] or resets != {"0"}:
             return False
         self._replace(memory, behind)
         for half in halves:

@@ -85,6 +85,7 @@ MEMORY = """
 module top(input clk, enable, write, input [8:0] from, to, input [{high}:0] data,
            output reg [{high}:0] o, output [{high}:0] also);
   (* no_rw_check *) reg [{high}:0] memory [0:511];
+  (* ram_style = "distributed" *) reg [{high}:0] short [0:15];
   reg [{high}:0] found;
   always @(posedge clk) begin
     if (write) memory[to] <= data;
@@ -101,6 +102,11 @@ endmodule
         (18, "found <= memory[from]; o <= found;", "18'd0", {"NOREG OUTREG"}, 0),
         (36, "found <= memory[from]; o <= found;", "36'd0", {"OUTREG OUTREG"}, 0),
         (36, "found <= memory[from]; o <= found;", "found", {"NOREG NOREG"}, 36),
+        # On the falling edge, and into a distributed memory.
+        (18, "o <= found;\n  end\n  always @(negedge clk) begin\n    found <= memory[from];",
+         "18'd0", {"NOREG NOREG"}, 18),
+        (18, "found <= memory[from];\n    short[to[3:0]] <= found;\n    o <= short[from[3:0]];",
+         "18'd0", {"NOREG NOREG"}, 18),
         (18, "if (enable) found <= memory[from]; o <= found;", "18'd0", {"NOREG NOREG"}, 18),
         (18, "found <= memory[from]; if (enable) o <= found;", "18'd0", {"NOREG NOREG"}, 18),
     ],
