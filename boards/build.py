@@ -166,7 +166,7 @@ def build_board(
         board_top_verilog(board, chosen), TOP_MODULE, board.family, board.part.device,
         board.part.package, board.part.speed, seeds, harnessed=False,
         constraints=constraints(board), target_mhz=board.system_hz / 1e6,
-        placer=placer or board.flow.placer,
+        placer=placer,
         synthesis_arguments=synthesis_arguments(board.family), configuration=packer.configuration,
         directory=output, progress=progress,
     )

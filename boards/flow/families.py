@@ -59,8 +59,8 @@ class Family:
     arguments : sequence of str
         Further arguments of nextpnr.
     placer : str
-        nextpnr's placer for whole accelerators and boards. ``heap`` places arrays better, and
-        scatters all else on ECP5.
+        nextpnr's placer. On ECP5 ``heap`` scatters what is around block RAMs, and places arrays so
+        that they hardly route.
     harness_constraints : str or None
         Pins of the harness on ``part``, for a family whose pins all need a place.
     """

@@ -84,7 +84,7 @@ def synthesize(
     harnessed: bool = True,
     constraints: str | None = None,
     target_mhz: float = TARGET_MHZ,
-    placer: str = "heap",
+    placer: str | None = None,
     synthesis_arguments: str = "",
     configuration: str | None = None,
     directory: Path | None = None,
@@ -97,7 +97,7 @@ def synthesize(
         yosys -p "read_verilog design.v weft_harness.v;
                   synth_ecp5 -top weft_harness -json netlist.json"
         nextpnr-ecp5 --85k --package CABGA381 --speed 6 --json netlist.json --write routed.json
-          --report report.json --freq 250 --timing-allow-fail --placer heap
+          --report report.json --freq 250 --timing-allow-fail --placer static
           --lpf-allow-unconstrained --seed 1
 
     In between (ECP5 only) the unused ends of carry chains are disconnected and registers of blocks
@@ -123,8 +123,8 @@ def synthesize(
         Text of the pin constraints (LPF, PCF, ...).
     target_mhz : float
         Frequency asked of nextpnr.
-    placer : str
-        Of nextpnr; see `Family.placer` for what suits a design that is more than an array.
+    placer : str, optional
+        Of nextpnr, by default `Family.placer`.
     synthesis_arguments : str
         Further arguments of the family's Yosys command.
     configuration : str, optional
@@ -154,8 +154,10 @@ def synthesize(
                 synthesis_arguments=synthesis_arguments, configuration=configuration,
                 directory=Path(name), progress=progress,
             )
+    chosen_family = family_named(family)
     flow = _Flow(
-        family_named(family), Part(device, package, speed), directory.absolute(), placer
+        chosen_family, Part(device, package, speed), directory.absolute(),
+        placer or chosen_family.placer,
     )
     report = progress or (lambda line: None)
     report("synthesis")

@@ -51,7 +51,7 @@ FIGURES = ("lut4", "ccu2c", "ff", "dsp", "bram")
               help="Placements; the median counts.")
 @click.option(
     "--placer", type=click.Choice(["heap", "static"]),
-    help="nextpnr's placer. By default heap for an array, the family's better one for the rest.",
+    help="nextpnr's placer. By default the better one for the family.",
 )
 @click.option(
     "-o", "--output", "directory", type=click.Path(path_type=Path, file_okay=False),
@@ -102,7 +102,7 @@ def command(
         done = iter(range(1, seeds + 2))
         result = synthesize(
             verilog, MODULES[top], family.name, part.device, part.package, part.speed, seeds,
-            placer=placer or ("heap" if top == "array" else family.placer),
+            placer=placer,
             directory=directory,
             progress=lambda step: update(completed=next(done), title=f"{title}: {step}"),
         )
