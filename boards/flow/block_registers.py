@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 __all__ = ["use_block_registers"]
@@ -85,10 +86,7 @@ class _Module:
                 wide = int(cell["parameters"]["DATA_WIDTH_B"], 2) == 36
                 moved += self._move_read(cell, "B", "AB" if wide else "B")
                 moved += not wide and self._move_read(cell, "A", "A")
-        for name, cell in multipliers.items():
-            factors = {factor: self._factor(cell, factor) for factor in "AB"}
-            if all(self._clock(cell, before.values()) for before in factors.values()):
-                moved += sum([self._move_factor(name, cell, *item) for item in factors.items()])
+        moved += sum([self._move_factors(name, cell) for name, cell in multipliers.items()])
         return moved
 
     def _behind(self, block: Cell, ports: list[str]) -> dict[str, str]:
@@ -106,7 +104,7 @@ class _Module:
     def _is_register(self, name: str, port: str) -> bool:
         return port == "DI" and name != "" and self.cells[name]["type"] == "TRELLIS_FF"
 
-    def _clock(self, block: Cell, names: Any, port: str = "CLK0") -> Any:
+    def _clock(self, block: Cell, names: Iterable[str], port: str = "CLK0") -> Any:
         """The clock that flip-flops and block have in common, if the block can have registers in
         their place, else an empty string."""
         flip_flops = [self.cells[name] for name in names]
@@ -161,11 +159,16 @@ class _Module:
                 return {}
         return before
 
-    def _move_factor(
-        self, name: str, multiplier: Cell, factor: str, before: dict[str, str]
-    ) -> bool:
-        self._use(multiplier, f"INPUT{factor}", self._clock(multiplier, before.values()))
-        values: dict[str, int] = {}
+    def _move_factors(self, name: str, multiplier: Cell) -> int:
+        """Both or none: with the register of one alone 3.5 ns of the block stay in the path."""
+        factors = [self._factor(multiplier, factor) for factor in "AB"]
+        before = factors[0] | factors[1]
+        clock = self._clock(multiplier, before.values())
+        if not all(factors) or not clock:
+            return 0
+        for factor in "AB":
+            self._use(multiplier, f"INPUT{factor}", clock)
+        values: dict[str, Any] = {}
         for port, register in before.items():
             flip_flop = self.cells[register]["connections"]
             if register not in values:
@@ -179,7 +182,7 @@ class _Module:
                 connections = self.cells.pop(register)["connections"]
                 self.readers[connections["DI"][0]].remove((register, "DI"))
                 del self.registers[output]
-        return True
+        return 2
 
     def _value(self, register: str) -> Any:
         """What a flip-flop takes in each cycle: its input, and zero in a reset."""

@@ -39,8 +39,8 @@ class ControlRegisters(wiring.Component):
     Writable registers live twice: in the machine, be it in flip-flops or in the segment tables, and
     in a memory from which they are read back, with a word for every address below the counters'.
     That memory also holds the configuration; it and the tables are filled in the first 128 cycles
-    after reset (accesses wait until then). An access takes nine cycles, a counter's read some
-    more::
+    after reset (accesses wait until then). An access takes nine cycles, eight with serial
+    execution, a counter's read some more::
 
         accept -> look up -> read -> merge -> check -> commit -> respond
 

