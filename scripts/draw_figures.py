@@ -11,7 +11,7 @@ from weft.demo.digits import load_digits, load_network
 from weft.demo.wavefront import wavefront
 from weft.hdl.array import SystolicArray
 from weft.hdl.config import Config
-from weft.hdl.memory.bank import MemoryBank
+from weft.hdl.memory.shared_ports import SharedPorts
 from weft.hdl.units.vector import VectorUnit
 from weft.hdl.units.vector_lane import VectorLane
 from weft.hdl.units.vector_reader import VectorReader
@@ -159,7 +159,7 @@ def vector_pipeline() -> str:
     scaled = VectorReader.latency + lane.scaled
     limited = VectorReader.latency + lane.limited
     show("word requested", requests, 0)
-    show("chunk chosen from the word", requests, MemoryBank.latency)
+    show("chunk chosen from the word", requests, SharedPorts.read_latency)
     show("elements as int32, window reduced", requests, VectorReader.latency, 9)
     show("requantizer: bias (first stage)", last, VectorReader.latency + 1)
     show(f"requantizer: rounding, zero point (stage {lane.scaled})", last, scaled, 9)

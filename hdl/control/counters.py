@@ -18,7 +18,8 @@ class Counters(wiring.Component):
     Every counter has its lowest bits in registers. In turn, one a cycle, they take the place of
     those in the counter's word in a memory, whose other bits go up by one if the lowest ones have
     wrapped since; a round takes ``count`` cycles, too few for them to wrap twice. A read waits for
-    the counter's turn and returns the word, so it misses no event before that turn::
+    the counter's turn and returns the word, so it misses at most the events of the two cycles
+    before that turn::
 
         lowest bits -> turn -> read word -> count up -> write word
                                                   '--> value
@@ -77,10 +78,17 @@ class Counters(wiring.Component):
         )
         read_port, write_port = words.read_port(), words.write_port()
 
-        event = Signal(self.count)
+        # What is to be counted comes late in its cycle: it has a register of its own.
+        clear, enabled = Signal(), Signal()
+        seen, event = Signal(self.count), Signal(self.count)
+        m.d.sync += [
+            clear.eq(self.clear),
+            enabled.eq(self.enable & ~self.clear),
+            seen.eq(self.events),
+        ]
         # Branches to a constant, here and below, become the reset of a register, without a table.
-        with m.If(self.enable & ~self.clear):
-            m.d.sync += event.eq(self.events)
+        with m.If(enabled):
+            m.d.sync += event.eq(seen)
         with m.Else():
             m.d.sync += event.eq(0)
 
@@ -93,12 +101,12 @@ class Counters(wiring.Component):
         shown: Value = Const(0, width)
         for number in range(self.count):
             lowest = Signal(width, name=f"lowest_{number}")
-            with m.If(self.clear):
+            with m.If(clear):
                 m.d.sync += lowest.eq(0)
             with m.Elif(event[number]):
                 m.d.sync += lowest.eq(Cat(_feedback(lowest), lowest[:-1]))
             shown = shown | (lowest & turns[number].replicate(width))
-        with m.If(self.clear):
+        with m.If(clear):
             m.d.sync += [turn.eq(0), turns.eq(1), first_round.eq(1)]
         with m.Else():
             m.d.sync += [

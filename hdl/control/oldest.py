@@ -49,20 +49,25 @@ class OldestInstruction(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles from ``i`` to ``o``: at most a round that has begun, a whole one, and one more."""
-        return 2 * self.candidates
+        """Cycles from ``i`` to ``o``: at most a round that has begun, a whole one, and two more."""
+        return 2 * self.candidates + 1
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         turn = Signal(range(self.candidates))
-        first, last = turn == 0, turn == self.candidates - 1
-        candidate = Signal(CANDIDATE_LAYOUT)
+        first, last, ends = Signal(), Signal(), Signal()
+        candidate = Signal(CANDIDATE_LAYOUT)  # Whose turn was in the cycle before.
         best = Signal(CANDIDATE_LAYOUT)
         older = ~best.valid | (candidate.index < best.index)
-        m.d.comb += candidate.eq(
-            choose([self.i[number].as_value() for number in range(self.candidates)], turn)
-        )
-        m.d.sync += turn.eq(Mux(last, 0, turn + 1))
+        m.d.comb += ends.eq(turn == self.candidates - 1)
+        m.d.sync += [
+            turn.eq(Mux(ends, 0, turn + 1)),
+            first.eq(turn == 0),
+            last.eq(ends),
+            candidate.eq(
+                choose([self.i[number].as_value() for number in range(self.candidates)], turn)
+            ),
+        ]
         with m.If(first | (candidate.valid & older) | (last & ~best.valid)):
             m.d.sync += best.eq(candidate)
         with m.If(first):

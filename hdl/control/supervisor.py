@@ -208,7 +208,7 @@ class Supervisor(wiring.Component):
     def _settle(m: Module, condition: Signal) -> Signal:
         """A signal that is high if ``condition`` was so in both cycles before."""
         first, second = Signal(), Signal()
-        m.d.sync += [first.eq(condition), second.eq(first & condition)]
+        m.d.sync += [first.eq(condition), second.eq(first)]
         return first & second
 
     def _winner(self, errors: data.View) -> Value:

@@ -24,11 +24,16 @@ class Accumulator(wiring.Component):
 
     ::
 
-        update.address ------> [bank] x banks       cycle 0    old word addressed
-                                 |                  cycle 1    RAM output
-        update.data, write --> [ + ] x banks        cycle 2    data taken, sum registered
-                                 |                  cycle 3    sum written
-                               [bank] x banks       cycle 4    readable
+        update.address ------> [address] x banks    cycle 0    bank chosen
+                                 |
+                               [bank] x banks       cycle 1    old word addressed
+                                 |                  cycle 2    RAM output
+                               [old] x banks        cycle 3    register of the bank
+                                 |
+        update.data, write --> [ + ] x banks        cycle 4    data taken, sum registered
+                                 |
+                               [bank] x banks       cycle 5    sum written; a read addressed now
+                                                               sees it in cycle 6
 
     Each bank has an adder of its own, behind a register that is zero unless an update accumulates:
     what others write goes through the adder too, so that no multiplexer is as wide as a word but
@@ -36,7 +41,7 @@ class Accumulator(wiring.Component):
 
     Updates are always served, one a cycle. There is no forwarding: two updates of one word, the
     second of which accumulates, must be at least ``hazard_distance`` cycles apart; the matmul unit
-    compares three addresses to keep that distance, where forwarding would take a LUT for every bit
+    compares four addresses to keep that distance, where forwarding would take a LUT for every bit
     of a word.
 
     All others read and write a part of a word at a time, one read and one write a cycle, the vector
@@ -79,13 +84,13 @@ class Accumulator(wiring.Component):
         An update reads this bank: the requests for its words wait.
     """
 
-    read_latency: ClassVar[int] = MemoryBank.latency
+    read_latency: ClassVar[int] = SharedPorts.read_latency
     """Cycles from an accepted request to its data."""
 
-    data_delay: ClassVar[int] = MemoryBank.latency
+    data_delay: ClassVar[int] = SharedPorts.read_latency
     """Cycles from ``update.valid`` to the cycle in which ``update.data`` is taken."""
 
-    update_latency: ClassVar[int] = data_delay + 2
+    update_latency: ClassVar[int] = data_delay + 1
     """Cycles from ``update.valid`` to the cycle from which a read sees the new word."""
 
     write_latency: ClassVar[int] = SharedPorts.write_latency + 1
@@ -163,6 +168,7 @@ class Accumulator(wiring.Component):
                     width=width * self.cols,
                     depth=self.depth // shared.banks,
                     parts=shared.parts,
+                    cleared=False,
                 )
             )
             m.submodules[f"bank_{number}"] = bank
@@ -203,11 +209,16 @@ class Accumulator(wiring.Component):
         update, width = self.update, self.width
         # The reset of all of a word's registers comes from a register, without a gate.
         not_here = Signal(name=f"no_old_in_bank_{number}", init=1)
+        reads = Signal(SharedPorts.owner_latency - 1, name=f"reads_bank_{number}")
         old = Signal(width * self.cols, name=f"old_{number}", reset_less=True)
         written = Signal(width * self.cols, name=f"written_{number}", reset_less=True)
         accumulates = update.valid & update.accumulate
         read = accumulates & (self.shared.bank(update.address) == number)
-        m.d.sync += [not_here.eq(~read), old.eq(bank.ram_data)]
+        m.d.sync += [
+            reads.eq(Cat(read, reads)),
+            not_here.eq(~reads[-1]),
+            old.eq(bank.read_data),
+        ]
         with m.If(not_here):
             m.d.sync += old.eq(0)
         for column in range(self.cols):

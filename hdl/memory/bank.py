@@ -21,6 +21,9 @@ class MemoryBank(wiring.Component):
         write --> [ RAM ] --> [register] --> read_data
         read  -->
 
+    Without a reset (``cleared``) the register is one that the block RAMs of most families have of
+    their own, with little delay behind it.
+
     A read in the cycle in which the same word is written gives data without meaning. Nothing here
     relies on such reads, and the memory says so to synthesis by its attribute ``no_rw_check``:
     without it Yosys keeps the order "old data first" on families whose block RAM does not define
@@ -34,6 +37,8 @@ class MemoryBank(wiring.Component):
         Words, a power of two, at least 2.
     parts : int
         Equal parts of a word that can be written alone, a divisor of ``width``.
+    cleared : bool
+        ``read_data`` is zero ``latency`` cycles after a cycle without a read; else it stays.
     single_port : bool
         Never read and written in one cycle: both take the same port of the RAM. The large memories
         of iCE40 UltraPlus have no other.
@@ -42,12 +47,8 @@ class MemoryBank(wiring.Component):
     -------
     read_enable : In(1)
     read_address : In(log2(depth))
-    ram_data : Out(width)
-        ``ram_latency`` cycles after ``read_enable``, straight from the RAM and late in its cycle:
-        for users that have a register of their own behind it.
     read_data : Out(width)
-        ``latency`` cycles after ``read_enable``; zero that long after a cycle without, which costs
-        nothing: the register is cleared.
+        ``latency`` cycles after ``read_enable``.
     write_enable : In(1)
     write_address : In(log2(depth))
     write_data : In(width)
@@ -59,21 +60,24 @@ class MemoryBank(wiring.Component):
     latency: ClassVar[int] = 2
     """Cycles from ``read_enable`` to ``read_data``."""
 
-    ram_latency: ClassVar[int] = 1
-    """Cycles from ``read_enable`` to ``ram_data``."""
-
     def __init__(
-        self, *, width: int, depth: int, parts: int = 1, single_port: bool = False
+        self,
+        *,
+        width: int,
+        depth: int,
+        parts: int = 1,
+        cleared: bool = True,
+        single_port: bool = False,
     ) -> None:
         self.width = width
         self.depth = depth
         self.parts = parts
+        self.cleared = cleared
         self.single_port = single_port
         address_width = exact_log2(depth)
         members: dict[str, Any] = {
             "read_enable": In(1),
             "read_address": In(address_width),
-            "ram_data": Out(width),
             "read_data": Out(width),
             "write_enable": In(1),
             "write_address": In(address_width),
@@ -88,7 +92,8 @@ class MemoryBank(wiring.Component):
         """Name of the emitted module."""
         parts = f"_by_{self.parts}" if self.parts > 1 else ""
         port = "_single_port" if self.single_port else ""
-        return f"weft_memory_bank_{self.width}x{self.depth}{parts}{port}"
+        kept = "" if self.cleared else "_kept"
+        return f"weft_memory_bank_{self.width}x{self.depth}{parts}{port}{kept}"
 
     def elaborate(self, platform: Any) -> Module:
         """Describe the hardware."""
@@ -104,7 +109,6 @@ class MemoryBank(wiring.Component):
             write_port = ram.write_port()
         read_port = ram.read_port(domain="sync")
         output = Signal(self.width, reset_less=True)
-        unasked = Signal(init=1)
         write_address: Any = self.write_address
         read_address: Any = self.read_address
         if self.single_port:
@@ -118,11 +122,13 @@ class MemoryBank(wiring.Component):
             write_port.data.eq(self.write_data),
             read_port.en.eq(self.read_enable),
             read_port.addr.eq(read_address),
-            self.ram_data.eq(read_port.data),
             self.read_data.eq(output),
         ]
-        # The output's reset comes from a register, without a gate.
-        m.d.sync += [unasked.eq(~self.read_enable), output.eq(read_port.data)]
-        with m.If(unasked):
-            m.d.sync += output.eq(0)
+        m.d.sync += output.eq(read_port.data)
+        if self.cleared:
+            # The output's reset comes from a register, without a gate.
+            unasked = Signal(init=1)
+            m.d.sync += unasked.eq(~self.read_enable)
+            with m.If(unasked):
+                m.d.sync += output.eq(0)
         return m

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from amaranth.hdl import Cat, Const, Module, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
@@ -73,19 +73,13 @@ class ParameterMemory(wiring.Component):
         """Describe the hardware."""
         m = Module()
         write = self.write
-        read = Signal()
         m.d.comb += write.ready.eq(1)
-        m.d.sync += read.eq(self.vector_read.enable)
         for slot in range(self.slots):
             kept = self._kept_bits(slot)
             if not kept:
                 continue
             bank = Once(MemoryBank(width=len(kept), depth=self.depth))
             m.submodules[f"bank_{slot}"] = bank
-            output = Signal(len(kept), name=f"output_{slot}", reset_less=True)
-            m.d.sync += output.eq(0)
-            with m.If(read):
-                m.d.sync += output.eq(bank.ram_data)
             chosen = write.payload.slot == slot if self.slots > 1 else Const(1, 1)
             m.d.comb += [
                 bank.read_enable.eq(self.vector_read.enable),
@@ -94,7 +88,7 @@ class ParameterMemory(wiring.Component):
                 bank.write_address.eq(write.payload.address),
                 bank.write_data.eq(Cat(write.payload.data[loaded] for loaded, _ in kept)),
                 *(
-                    self.vector_read.data.as_value()[shown].eq(output[number])
+                    self.vector_read.data.as_value()[shown].eq(bank.read_data[number])
                     for number, (_, shown) in enumerate(kept)
                 ),
             ]

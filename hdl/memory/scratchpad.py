@@ -23,9 +23,9 @@ class ActivationScratchpad(wiring.Component):
 
     ::
 
-        write --------+--> [bank 0] --+--> matmul_read.data
-        matmul_read --+               |
-        read ---------+--> [bank 1] --+--> read_data
+        write --[register]----------------+--> [bank 0] --+-------------> matmul_read.data
+        matmul_read --+                   |               |
+        read ---------+--[register]-------+--> [bank 1] --+--[register]-> read_data
 
     MATMUL is always served. All others read and write a part of a word at a time, one read and one
     write a cycle, the vector unit first; a read waits while MATMUL reads the same bank. Reading a
@@ -44,7 +44,7 @@ class ActivationScratchpad(wiring.Component):
     Members
     -------
     matmul_read : In(ReadSignature)
-        Port of the matmul unit; data come ``read_latency`` cycles after ``enable``.
+        Port of the matmul unit; data come ``matmul_latency`` cycles after ``enable``.
     read : In(stream of request_layout)
         Requests of the store unit.
     read_data : Out(ReadResponseSignature)
@@ -56,8 +56,11 @@ class ActivationScratchpad(wiring.Component):
         the word stay as they are.
     """
 
-    read_latency: ClassVar[int] = MemoryBank.latency
+    read_latency: ClassVar[int] = SharedPorts.read_latency
     """Cycles from an accepted request to its data."""
+
+    matmul_latency: ClassVar[int] = SharedPorts.owner_latency
+    """Cycles from ``matmul_read.enable`` to its data."""
 
     write_latency: ClassVar[int] = SharedPorts.write_latency
     """Cycles from an accepted write to the cycle from which a read sees it."""
@@ -95,7 +98,12 @@ class ActivationScratchpad(wiring.Component):
         m.d.sync += [written.address.eq(address), written.word.eq(word)]
         for number in range(2):
             bank = Once(
-                MemoryBank(width=8 * self.rows, depth=self.depth // 2, parts=self.shared.parts)
+                MemoryBank(
+                    width=8 * self.rows,
+                    depth=self.depth // 2,
+                    parts=self.shared.parts,
+                    cleared=False,
+                )
             )
             m.submodules[f"bank_{number}"] = bank
             banks.append(bank)
@@ -110,8 +118,8 @@ class ActivationScratchpad(wiring.Component):
                 m.d.comb += bank.write_enable.eq(parts)
         self.shared.read(m, self, banks, matmul.enable, matmul.address)
 
-        # Bank numbers travel with the reads: one bit for each cycle of the read latency.
-        matmul_banks = Signal(self.read_latency)
+        # Bank numbers travel with the reads: one bit for each cycle of the latency.
+        matmul_banks = Signal(self.matmul_latency)
         m.d.sync += matmul_banks.eq((matmul_banks << 1) | matmul.address[-1])
         m.d.comb += matmul.data.eq(
             Mux(matmul_banks[-1], banks[1].read_data, banks[0].read_data)

@@ -22,9 +22,14 @@ __all__ = ["SharedPorts"]
 class SharedPorts:
     """Users that read and write parts of words, one read and one write a cycle between them.
 
+    ::
+
+        owner, users --> [address] x banks --> [bank] x banks --> [part] x parts --> or --> users
+
     Of several the first in the list goes first; all wait where an owner of the memory, who is
-    always served, uses the same bank in the same way. What they read is the OR of registers that
-    are zero but for the part that was asked for.
+    always served, uses the same bank in the same way. A register holds what each bank is to read:
+    the choice among the users and the way to its block RAMs have a cycle each. What the users read
+    is the OR of registers that are zero but for the part that was asked for.
 
     Parameters
     ----------
@@ -44,9 +49,15 @@ class SharedPorts:
         Banks, 1 or 2; the top bit of an address chooses between two.
     """
 
-    write_latency: ClassVar[int] = 2
+    owner_latency: ClassVar[int] = 1 + MemoryBank.latency
+    """Cycles from the owner's address to the banks' ``read_data``."""
+
+    read_latency: ClassVar[int] = owner_latency + 1
+    """Cycles from an accepted request to its data."""
+
+    write_latency: ClassVar[int] = 1
     """Cycles from an accepted write to the cycle from which a read sees it. The memory has a
-    register between the ports and the banks."""
+    register between the ports and the banks, as reads have."""
 
     def __init__(
         self,
@@ -163,23 +174,26 @@ class SharedPorts:
             urgent = urgent | port.valid
         for number, bank in enumerate(banks):
             owner_here = Signal(name=f"owner_in_bank_{number}")
-            m.d.comb += [
-                owner_here.eq(taken & (self.bank(owner) == number)),
+            m.d.comb += owner_here.eq(taken & (self.bank(owner) == number))
+            m.d.sync += [
                 bank.read_enable.eq(owner_here | (asked & (self.bank(address) == number))),
                 bank.read_address.eq(Mux(owner_here, self.place(owner), self.place(address))),
             ]
 
-        # Every part of each bank has a register behind the RAM that is cleared unless the part was
+        # Every part of each bank has a register behind the bank that is cleared unless the part was
         # asked for. What they hold together is then an OR, without multiplexers.
         size = self.smallest * self.width
         held: list[Any] = [Const(0, size)] * self.parts
         for number, bank in enumerate(banks):
             # A part's reset comes from a register, without a gate.
-            unwanted = Signal(self.parts, name=f"shared_unwanted_{number}", init=-1)
-            m.d.sync += unwanted.eq(~Mux(self.bank(address) == number, wanted, 0))
+            unwanted: Any = ~Mux(self.bank(address) == number, wanted, 0)
+            for cycle in range(1, self.owner_latency + 1):
+                later = Signal(self.parts, name=f"shared_unwanted_{number}_{cycle}", init=-1)
+                m.d.sync += later.eq(unwanted)
+                unwanted = later
             for part in range(self.parts):
                 register = Signal(size, name=f"shared_{number}_{part}", reset_less=True)
-                m.d.sync += register.eq(bank.ram_data[part * size : (part + 1) * size])
+                m.d.sync += register.eq(bank.read_data[part * size : (part + 1) * size])
                 with m.If(unwanted[part]):
                     m.d.sync += register.eq(0)
                 held[part] = held[part] | register
@@ -200,7 +214,7 @@ class SharedPorts:
             request = getattr(component, f"{user}read")
             answer = getattr(component, f"{user or 'read_'}data")
             valid: Any = request.valid & request.ready
-            for number in range(1, MemoryBank.latency + 1):
+            for number in range(1, self.read_latency + 1):
                 before = valid
                 valid = Signal(name=f"{user}answer_valid_{number}")
                 m.d.sync += valid.eq(before)

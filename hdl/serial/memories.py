@@ -10,7 +10,6 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from ..memory.accumulator import Accumulator
 from ..memory.ports import (
     ReadResponseSignature,
     ReadSignature,
@@ -113,9 +112,9 @@ class AccumulatorMemory(wiring.Component):
         update.address --> [RAM] --> [old] --> [ + ] <-- update.data, write
                              ^----------------- [sum]
 
-    Updates keep the times of `Accumulator`, and its distance. Whatever else is wanted waits while
-    there is an update; a write passes through the adder, with nothing added. Slots are read
-    straight from the RAM, through one multiplexer.
+    Two updates of one word, the second of which accumulates, must be ``hazard_distance`` cycles
+    apart. Whatever else is wanted waits while there is an update; a write passes through the adder,
+    with nothing added. Slots are read straight from the RAM, through one multiplexer.
 
     Parameters
     ----------
@@ -139,6 +138,15 @@ class AccumulatorMemory(wiring.Component):
     write : In(stream of chunk_layout)
         A word can be read ``write_latency`` cycles later. Its other slots stay as they are.
     """
+
+    data_delay: ClassVar[int] = 2
+    """Cycles from ``update.valid`` to the cycle in which ``update.data`` is taken."""
+
+    update_latency: ClassVar[int] = data_delay + 2
+    """Cycles from ``update.valid`` to the cycle from which a read sees the new word."""
+
+    hazard_distance: ClassVar[int] = update_latency
+    """Least number of cycles from an update to an accumulating update of the same word."""
 
     read_latency: ClassVar[int] = 1
     """Cycles from an accepted request to its data."""
@@ -182,7 +190,7 @@ class AccumulatorMemory(wiring.Component):
 
         # The update's way: the old word is addressed, comes, is added to, and written.
         valid, address = update.valid, update.address
-        for number in range(1, Accumulator.data_delay + 1):
+        for number in range(1, self.data_delay + 1):
             before = valid, address
             valid = Signal(name=f"valid_{number}")
             address = Signal(self.address_width, name=f"address_{number}")

@@ -12,13 +12,12 @@ from amaranth.utils import exact_log2
 
 from ..array import SystolicArray
 from ..config import Config
-from ..memory.accumulator import Accumulator
 from ..memory.ports import ReadSignature, UpdateSignature, int8_vector
 from ..memory.weight_scratchpad import WeightScratchpad
 from ..once import Once
 from ..units.delay_line import DelayLine
 from ..units.matmul_layouts import target_layout
-from .memories import ActivationMemory
+from .memories import AccumulatorMemory, ActivationMemory
 
 __all__ = ["STREAM_COMMAND", "VectorStreamer"]
 
@@ -52,7 +51,7 @@ class VectorStreamer(wiring.Component):
 
     What the commands must not do: send vectors before the last weight word was sent four cycles
     ago; send two vectors for the same accumulator word, the second of which accumulates, closer
-    than ``Accumulator.hazard_distance``.
+    than ``AccumulatorMemory.hazard_distance``.
 
     Parameters
     ----------
@@ -173,7 +172,7 @@ class VectorStreamer(wiring.Component):
         ]
 
         layout = target_layout(self.accumulator_width)
-        delay = ActivationMemory.read_latency + array.latency - Accumulator.data_delay
+        delay = ActivationMemory.read_latency + array.latency - AccumulatorMemory.data_delay
         m.submodules.to_update = to_update = Once(DelayLine(layout, delay=delay))
         sent, arrived = Signal(layout), data.View(layout, to_update.o_payload)
         m.d.comb += [
@@ -186,7 +185,7 @@ class VectorStreamer(wiring.Component):
             self.update.accumulate.eq(arrived.accumulate),
             self.update.data.eq(array.o.payload),
         ]
-        way = delay + Accumulator.update_latency
+        way = delay + AccumulatorMemory.update_latency
         waiting = Signal(range(way + 1))
         m.d.comb += self.draining.eq(waiting.any())
         with m.If(self.issued):

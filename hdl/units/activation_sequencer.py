@@ -13,6 +13,7 @@ from amaranth.utils import exact_log2
 from ..isa import Memory
 from ..memory.accumulator import Accumulator
 from ..memory.ports import ReadSignature, int8_vector
+from ..memory.scratchpad import ActivationScratchpad
 from ..once import Once
 from .loop import AddressGenerator, LoopCounter
 from .matmul_layouts import ACTIVATION_COMMAND, FAULT_LAYOUT, tag_layout
@@ -83,6 +84,14 @@ class ActivationSequencer(wiring.Component):
         self.accumulator_address_width = exact_log2(accumulator_depth)
         self.tag_layout = tag_layout(self.accumulator_address_width)
         vector = int8_vector(rows)
+        self.prefetcher = Once(
+            Prefetcher(
+                read_latency=ActivationScratchpad.matmul_latency,
+                address_width=self.address_width,
+                shape=vector,
+                tag=self.tag_layout,
+            )
+        )
         super().__init__(
             {
                 "command": In(stream.Signature(ACTIVATION_COMMAND)),
@@ -123,11 +132,7 @@ class ActivationSequencer(wiring.Component):
                 family=self.family,
             )
         )
-        m.submodules.prefetcher = prefetcher = Once(
-            Prefetcher(
-                address_width=self.address_width, shape=int8_vector(self.rows), tag=self.tag_layout
-            )
-        )
+        m.submodules.prefetcher = prefetcher = self.prefetcher
         wiring.connect(m, wiring.flipped(self.read), prefetcher.read)
         wiring.connect(m, wiring.flipped(self.o), prefetcher.o)
         command = self.command.payload
@@ -199,12 +204,16 @@ class ActivationSequencer(wiring.Component):
             behind = Mux(previous[number - 1], number, behind)
         m.d.comb += tag.behind.eq(Mux(accumulate, behind, 0))
 
-        # A fault may come with the last vector; the next instruction is taken then or later.
-        with m.If(load & ~(step & beyond) & ~self.fault.valid):
-            m.d.sync += self.fault.index.eq(command.index)
-        with m.If(step & beyond):
+        # The fault follows the vector of this cycle until there is one, as its registers have no
+        # time to wait for that. It may come with the last vector, with which the next instruction
+        # is taken.
+        index = Signal.like(self.fault.index)
+        with m.If(load):
+            m.d.sync += index.eq(command.index)
+        with m.If(~self.fault.valid):
             m.d.sync += [
-                self.fault.valid.eq(1),
+                self.fault.valid.eq(step & beyond),
+                self.fault.index.eq(index),
                 self.fault.address.eq(
                     Mux(
                         source_beyond,

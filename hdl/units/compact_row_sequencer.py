@@ -76,8 +76,9 @@ class CompactRowSequencer(wiring.Component):
         m.d.sync += [
             load.eq(idle & self.i.valid & ~failed & ~self.stop),
             begin.eq(load & ~self.stop),
-            check.eq((begin | (step & ~last & ~error)) & ~self.stop),
-            locate.eq((check | (locate & ~located)) & ~self.stop),
+            check.eq((begin | (step & ~last)) & ~self.stop),
+            # An error of the row before is known a cycle after its `step`.
+            locate.eq(((check & ~failed) | (locate & ~located)) & ~self.stop),
             step.eq(located & ~self.stop),
         ]
         with m.If(self.o.ready):
@@ -89,7 +90,7 @@ class CompactRowSequencer(wiring.Component):
 
         first_x = Signal(init=1)
         self._count(m, check, step, first_x, last_x, last)
-        outside = self._offset(m, load, begin, check, located, step, last_x)
+        outside = self._offset(m, load, begin, check, located, step, last_x, failed)
         starts_outside, padding_outside, ends_outside = self._place(
             m, load, begin, check, locate, located, step, last_x, last
         )
@@ -145,7 +146,7 @@ class CompactRowSequencer(wiring.Component):
 
     def _offset(
         self, m: Module, load: Signal, begin: Signal, check: Signal, located: Signal,
-        step: Signal, last_x: Signal,
+        step: Signal, last_x: Signal, failed: Signal,
     ) -> Signal:
         """Offset and address of the row; whether its bytes leave the segment, from the cycle after
         ``locate`` on."""
@@ -174,7 +175,9 @@ class CompactRowSequencer(wiring.Component):
         )
         fits = beyond[-1] & ~(beyond[size:].all() & end[-1])
         with m.If(check):
-            m.d.sync += [beyond.eq(address), self.fault.offset.eq(offset)]
+            m.d.sync += beyond.eq(address)
+        with m.If(check & ~failed):
+            m.d.sync += self.fault.offset.eq(offset)
         with m.If(located):
             m.d.sync += [
                 outside.eq(setup.fetch & (far | (offset < 0) | ~fits)),

@@ -14,9 +14,13 @@ from ..dma.fifo import StreamBuffer, StreamFIFO
 from ..once import Once
 from ..select import choose
 from .transfer import MemoryShape
-from .word_reader import WORDS_IN_FLIGHT, word_reader_members
+from .word_reader import word_reader_members
 
 __all__ = ["CompactWordReader", "serves"]
+
+SLOTS_IN_FLIGHT = 16
+"""Slots requested and not yet out of the queue, a power of two; covers the read latency at one a
+cycle."""
 
 
 def serves(data_bytes: int, memories: Sequence[MemoryShape]) -> bool:
@@ -29,7 +33,7 @@ class CompactWordReader(wiring.Component):
 
     ::
 
-        row -> requests -> buffer -> (memory) -> FIFO -> part of a slot -> o
+        row -> requests -> buffer -> (memory) -> register -> FIFO -> part of a slot -> o
 
     Parameters
     ----------
@@ -103,7 +107,7 @@ class CompactWordReader(wiring.Component):
         at_last = Signal()  # The word is the row's last one.
         accepted = Signal()
         slot_end = Signal()
-        in_flight = Signal(range(WORDS_IN_FLIGHT + 1))
+        in_flight = Signal(range(SLOTS_IN_FLIGHT + 1))
         left = Signal()
         m.d.comb += [
             slot_end.eq(slot == Mux(at_last, end_slot, last_slot)),
@@ -138,8 +142,10 @@ class CompactWordReader(wiring.Component):
             {"data": unsigned(8 * self.width), "last_part": range(max(2, parts))}
         )
         m.submodules.slots = slots = Once(
-            StreamFIFO(entry_shape, WORDS_IN_FLIGHT, credited=True)
+            StreamFIFO(entry_shape, SLOTS_IN_FLIGHT, credited=True)
         )
+        # A register between the memories, whose words are an OR of many, and the queue.
+        answer = Signal(8 * self.width, reset_less=True)
         answers = []
         for number in range(len(self.memories)):
             request = getattr(self, f"request_{number}")
@@ -150,14 +156,12 @@ class CompactWordReader(wiring.Component):
                 request.payload.slot.eq(asked.slot),
             ]
             with m.If(chosen[number]):
-                m.d.comb += [
-                    buffer.o.ready.eq(request.ready),
-                    slots.i.payload.data.eq(response.data),
-                ]
+                m.d.comb += buffer.o.ready.eq(request.ready)
+                m.d.sync += answer.eq(response.data)
             answers.append(response.valid)
         # What is known of a slot when it is requested waits for it.
         last_part: Any = asked.last_part
-        for stage in range(self.read_latency):
+        for stage in range(self.read_latency + 1):
             following = Signal.like(ask.last_part, name=f"last_part_{stage}")
             m.d.sync += following.eq(last_part)
             last_part = following
@@ -165,8 +169,11 @@ class CompactWordReader(wiring.Component):
         beat = 8 * self.data_bytes
         slot_done = Signal()
         shown = slots.o.payload
+        answered = Signal()
+        m.d.sync += answered.eq(Cat(answers).any())
         m.d.comb += [
-            slots.i.valid.eq(Cat(answers).any()),
+            slots.i.valid.eq(answered),
+            slots.i.payload.data.eq(answer),
             slots.i.payload.last_part.eq(last_part),
             self.o.valid.eq(slots.o.valid),
             self.o.payload.eq(

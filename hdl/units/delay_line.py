@@ -26,7 +26,7 @@ class DelayLine(wiring.Component):
     shape : ShapeLike
         Payload.
     delay : int
-        Cycles, at least 1.
+        Cycles; 0 is a wire.
 
     Members
     -------
@@ -37,12 +37,12 @@ class DelayLine(wiring.Component):
     Raises
     ------
     ValueError
-        If ``delay`` is below 1.
+        If ``delay`` is negative.
     """
 
     def __init__(self, shape: Any, *, delay: int) -> None:
-        if delay < 1:
-            raise ValueError(f"delay must be at least 1, not {delay!r}")
+        if delay < 0:
+            raise ValueError(f"delay must be at least 0, not {delay!r}")
         self.shape = shape
         self.delay = delay
         super().__init__(
@@ -57,6 +57,9 @@ class DelayLine(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Describe the hardware."""
         m = Module()
+        if self.delay == 0:
+            m.d.comb += [self.o_valid.eq(self.i_valid), self.o_payload.eq(self.i_payload)]
+            return m
         valids = Signal(self.delay)
         m.d.sync += valids.eq(Cat(self.i_valid, valids[:-1]))
         m.d.comb += self.o_valid.eq(valids[-1])

@@ -70,7 +70,7 @@ class ArrayIssue(wiring.Component):
     waiting_semaphore : In(1)
         The next instruction waits on semaphores.
     stop : In(1)
-        Issue no more.
+        Issue no more, from the next cycle on.
     error : Out(1)
         For a cycle: a fault's turn has come.
     error_in_activations : Out(1)
@@ -112,7 +112,8 @@ class ArrayIssue(wiring.Component):
         m = Module()
         tag = self.i.payload.tag
         first = self.i.valid & tag.first
-        swap = Signal()
+        swap, stopped = Signal(), Signal()
+        m.d.sync += stopped.eq(self.stop)
         m.d.comb += [
             self.issued.eq(self.o.valid & self.o.ready),
             self.target.eq(tag.target),
@@ -153,7 +154,7 @@ class ArrayIssue(wiring.Component):
         m.d.comb += [
             self.o.payload.data.eq(self.i.payload.data),
             self.o.payload.first.eq(tag.first),
-            self.o.valid.eq(self.i.valid & ~tag.fault & ~interlock & ~self.stop),
+            self.o.valid.eq(self.i.valid & ~tag.fault & ~interlock & ~stopped),
             self.i.ready.eq(self.issued),
             self.error.eq((weights_missing | at_mark) & ~self.stop),
             self.error_in_activations.eq(at_mark),

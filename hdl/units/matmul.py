@@ -21,7 +21,6 @@ from .completion import CompletionQueue
 from .delay_line import DelayLine
 from .issue import ARRAY_ACTIVITY, ArrayIssue
 from .matmul_layouts import FAULT_LAYOUT
-from .prefetch import Prefetcher
 from .weight_sequencer import WeightSequencer
 
 __all__ = ["TOGETHER", "MatmulUnit"]
@@ -97,7 +96,11 @@ class MatmulUnit(wiring.Component):
             )
         )
         # Enough to keep single-vector instructions, one every `rows` cycles, in flight.
-        way = self.array.latency + Accumulator.update_latency + Prefetcher.latency
+        way = (
+            self.activation_sequencer.prefetcher.latency
+            + self.array.latency
+            + Accumulator.update_latency
+        )
         self.instructions = 1 << (way // rows + 1).bit_length()
         address_width = self.activation_sequencer.accumulator_address_width
         self.issue = Once(
@@ -158,19 +161,16 @@ class MatmulUnit(wiring.Component):
         # both, and the completion queue, have it. A SYNC goes to the last alone.
         fields = data.View(FORMATS[Opcode.MATMUL].layout, self.command.payload.instruction)
         offered, accepted, is_matmul, ahead = Signal(), Signal(), Signal(), Signal()
+        # It waits for nothing; for the activation sequencer alone.
+        complete, for_array = Signal(), Signal()
         index = self.command.payload.index
-        with_weights = ahead if self.array.rows > TOGETHER else ahead | weights.command.ready
         m.d.comb += [
             is_matmul.eq(fields.opcode == Opcode.MATMUL.value),
             offered.eq(self.command.valid & completion.i.ready & ~stop),
-            self.command.ready.eq(
-                completion.i.ready
-                & ~stop
-                & (~is_matmul | (with_weights & activations.command.ready))
-            ),
-            accepted.eq(self.command.valid & self.command.ready),
+            self.command.ready.eq(complete | (for_array & activations.command.ready)),
+            accepted.eq(self.command.ready),
             weights.command.valid.eq(offered & is_matmul & ~ahead),
-            activations.command.valid.eq(offered & is_matmul & with_weights),
+            activations.command.valid.eq(for_array),
             completion.i.valid.eq(accepted),
             completion.i.payload.signal.eq(fields.signal),
             completion.i.payload.index.eq(index),
@@ -178,6 +178,17 @@ class MatmulUnit(wiring.Component):
         ]
         takes = weights.command.valid & weights.command.ready
         m.d.sync += ahead.eq((ahead | takes) & ~accepted)
+        if self.array.rows > TOGETHER:
+            # Registers, as the loads of the activation sequencer's loops wait for them.
+            m.d.sync += [
+                complete.eq(offered & ~is_matmul & ~accepted),
+                for_array.eq(offered & is_matmul & (ahead | takes) & ~accepted),
+            ]
+        else:
+            m.d.comb += [
+                complete.eq(offered & ~is_matmul),
+                for_array.eq(offered & is_matmul & (ahead | weights.command.ready)),
+            ]
         for sequencer in (weights, activations):
             m.d.comb += sequencer.stop.eq(stop)
             command = sequencer.command.payload

@@ -10,7 +10,6 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..dma.fifo import StreamFIFO
-from ..memory.bank import MemoryBank
 from ..memory.ports import ReadSignature
 from ..once import Once
 
@@ -26,11 +25,13 @@ class Prefetcher(wiring.Component):
                                      read.data --> [FIFO] --> o
 
     The memory cannot wait, so an address is accepted only if the FIFO has room for its word.
-    ``depth`` covers the seven cycles from an accepted address to a free place after its word has
-    left, so one word a cycle passes. First word: ``latency`` cycles after its address.
+    ``depth`` covers the cycles from an accepted address to a free place after its word has left, up
+    to a ``read_latency`` of three, so one word a cycle passes.
 
     Parameters
     ----------
+    read_latency : int
+        That of the memory.
     address_width : int
         Bits of a memory address.
     shape : ShapeLike
@@ -51,10 +52,8 @@ class Prefetcher(wiring.Component):
     depth: ClassVar[int] = 8
     """Words held."""
 
-    latency: ClassVar[int] = MemoryBank.latency + 3
-    """Cycles from an accepted address to ``o.valid``, if nothing is held."""
-
-    def __init__(self, *, address_width: int, shape: Any, tag: Any) -> None:
+    def __init__(self, *, read_latency: int, address_width: int, shape: Any, tag: Any) -> None:
+        self.read_latency = read_latency
         self.address_width = address_width
         request = data.StructLayout({"address": unsigned(address_width), "read": 1, "tag": tag})
         self.word_layout = data.StructLayout({"data": shape, "tag": tag})
@@ -67,11 +66,16 @@ class Prefetcher(wiring.Component):
         )
 
     @property
+    def latency(self) -> int:
+        """Cycles from an accepted address to ``o.valid``, if nothing is held."""
+        return self.read_latency + 3
+
+    @property
     def module_name(self) -> str:
         """Name of the emitted module."""
         data_width = self.word_layout["data"].width
         tag_width = self.word_layout["tag"].width
-        return f"weft_prefetcher_{self.address_width}_{data_width}_{tag_width}"
+        return f"weft_prefetcher_{self.address_width}_{data_width}_{tag_width}_{self.read_latency}"
 
     def elaborate(self, platform: Any) -> Module:
         """Describe the hardware."""
@@ -102,7 +106,7 @@ class Prefetcher(wiring.Component):
             self.read.address.eq(self.i.payload.address),
         ]
         valid, tag = accepted, self.i.payload.tag
-        for number in range(MemoryBank.latency + 1):
+        for number in range(self.read_latency + 1):
             next_valid = Signal(name=f"valid_{number}")
             next_tag = Signal.like(self.i.payload.tag, name=f"tag_{number}", reset_less=True)
             m.d.sync += [next_valid.eq(valid), next_tag.eq(tag)]

@@ -16,8 +16,8 @@ from ..config import SEMAPHORE_COUNT, Config
 from ..dma.fifo import StreamFIFO
 from ..dma.writer import Writer
 from ..isa import INDEX_WIDTH, ErrorCode, Memory, Opcode
-from ..memory.bank import MemoryBank
 from ..memory.ports import ReadResponseSignature, int8_vector, int32_vector, request_layout
+from ..memory.shared_ports import SharedPorts
 from ..once import Once
 from .compact_row_sequencer import CompactRowSequencer
 from .compact_word_reader import CompactWordReader, serves
@@ -127,7 +127,7 @@ class StoreUnit(wiring.Component):
             )
         )
         serving = compact and serves(config.axi_bytes, self.memories)
-        reading = {"data_bytes": config.axi_bytes, "read_latency": MemoryBank.latency}
+        reading = {"data_bytes": config.axi_bytes, "read_latency": SharedPorts.read_latency}
         m.submodules.reader = reader = Once(
             CompactWordReader(self.memories, **reading)
             if serving

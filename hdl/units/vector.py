@@ -14,7 +14,6 @@ from ..bus import UnitSignature
 from ..config import Config
 from ..dma.fifo import StreamFIFO
 from ..isa import FORMATS, ErrorCode, Opcode
-from ..memory.bank import MemoryBank
 from ..memory.ports import (
     ReadResponseSignature,
     ReadSignature,
@@ -22,6 +21,7 @@ from ..memory.ports import (
     int8_vector,
     int32_vector,
 )
+from ..memory.shared_ports import SharedPorts
 from ..once import Once
 from ..requantize.parameters import kept_layout
 from .completion import CompletionQueue
@@ -154,7 +154,8 @@ class VectorUnit(wiring.Component):
         ]
 
         # A fault's turn has come once everything before it is done.
-        failed = Signal()
+        failed, waited = Signal(), Signal()
+        m.d.sync += waited.eq(reader.waiting | writer.waiting)
         m.d.comb += failed.eq(
             sequencer.fault.valid
             & ~sequencer.in_flight.any()
@@ -177,9 +178,7 @@ class VectorUnit(wiring.Component):
                 Mux(stopped, ~sequencer.in_flight.any() & ~writer.finished, completion.empty)
             ),
             self.busy.eq(~self.idle),
-            self.wait_memory.eq(
-                self.busy & (reader.waiting | writer.waiting)
-            ),
+            self.wait_memory.eq(self.busy & waited),
             self.progress.eq(accepted | reader.moved | writer.written | completion.completed),
         ]
         return m
@@ -202,7 +201,7 @@ class VectorUnit(wiring.Component):
         # waits in the queue's output. It is used a cycle after the chunk has been scaled.
         m.submodules.old_values = old_values = Once(
             StreamFIFO(
-                reader.old.shape(), reader.latency + scaled - MemoryBank.latency + 1,
+                reader.old.shape(), reader.latency + scaled - SharedPorts.read_latency + 1,
                 credited=True,
             )
         )

@@ -122,11 +122,16 @@ class VectorLane(wiring.Component):
         m.submodules.requantizer = requantizer = Once(requantizer)
         reduced = Signal(signed(32), reset_less=True)
         adds = self.sum & ~self.first
-        takes = self.first | self.sum | (reduced < self.element)
+        # The sign bits change places, for a comparison without signs. One bit more decides alone,
+        # unless it is equal: whether there is an element, and whether it is taken in any case.
+        always = self.reduce & (self.first | self.sum)
+        takes = Cat(reduced[:31], self.element[31], ~self.reduce) < Cat(
+            self.element[:31], reduced[31], always
+        )
         total = self.technology.add_chosen(
             m, "total", self.element, adds, (Const(0, 32), reduced), 32
         )
-        with m.If(self.reduce & takes):
+        with m.If(takes):
             m.d.sync += reduced.eq(total)
         m.d.comb += [
             requantizer.value.eq(reduced),

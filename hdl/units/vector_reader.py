@@ -12,7 +12,6 @@ from amaranth.utils import exact_log2
 
 from ..config import Config
 from ..dma.fifo import StreamBuffer, StreamFIFO
-from ..memory.bank import MemoryBank
 from ..memory.ports import (
     ReadResponseSignature,
     ReadSignature,
@@ -22,6 +21,7 @@ from ..memory.ports import (
 from ..memory.ports import (
     request_layout as address_layout,
 )
+from ..memory.shared_ports import SharedPorts
 from ..once import Once
 from ..requantize.parameters import kept_layout
 from .vector_layouts import CHUNKS_IN_FLIGHT, request_layout, result_layout
@@ -53,9 +53,9 @@ class VectorReader(wiring.Component):
 
     ::
 
-        i: old value -> [buffer]: word -> memory -> chunk -> int32 -> elements
+        i: old value -> [buffer]: word -> memory -> int32 -> elements
               |                             |
-              +-> accumulator --------------+-> chunk -> old
+              +-> accumulator --------------+-> old
 
     All waiting is done by the request at ``i`` and by those in the buffer, which keeps the ports of
     one apart from those of the other: for a memory's port; for older instructions, until all
@@ -98,7 +98,7 @@ class VectorReader(wiring.Component):
         A request is accepted.
     """
 
-    latency: ClassVar[int] = MemoryBank.latency + 2
+    latency: ClassVar[int] = SharedPorts.read_latency + 1
     """Cycles from an accepted request to ``elements``."""
 
     def __init__(self, config: Config) -> None:
@@ -150,18 +150,20 @@ class VectorReader(wiring.Component):
         activation, accumulator = self.activation_read, self.accumulator_read
 
         # Chunks on their way, but for one issued in the cycle before; whether there has been none
-        # for a cycle; and whether there is room, which is known three chunks late: the writer has
-        # two registers behind its queue.
+        # for a cycle; and whether there is room, which is known two chunks late: the writer has two
+        # registers behind its queue.
         in_flight, issued = Signal(range(2 * CHUNKS_IN_FLIGHT)), Signal()
+        following = Signal.like(in_flight)
+        m.d.comb += following.eq(in_flight + issued - self.written)
         drained, room = Signal(), Signal()
         # An instruction that has waited for older ones once need not wait for its own chunks.
         waited = Signal()
         m.d.sync += [
             waited.eq((waited | (moves & one.hazard)) & ~(moves & one.result.end)),
             issued.eq(issues),
-            in_flight.eq(in_flight + issued - self.written),
+            in_flight.eq(following),
             drained.eq((in_flight == 0) & ~issued & ~issues),
-            room.eq(in_flight < CHUNKS_IN_FLIGHT),
+            room.eq(following <= CHUNKS_IN_FLIGHT),
         ]
 
         def being_written(memory: str, address: Any) -> Any:
@@ -233,19 +235,12 @@ class VectorReader(wiring.Component):
             stages.append(tag)
 
         lanes = self.config.lanes
-        chunks = {}
-        for name in ("activation", "accumulator"):
-            answer = getattr(self, f"{name}_data").data
-            chunk = Signal(answer.shape(), name=f"{name}_chunk", reset_less=True)
-            m.d.sync += chunk.eq(answer)
-            chunks[name] = chunk
-
-        picked = stages[MemoryBank.latency + 1]
+        picked = stages[SharedPorts.read_latency]
         elements = Signal(int32_vector(lanes), reset_less=True)
         for lane in range(lanes):
             m.d.sync += elements[lane].eq(
-                Mux(picked.read.accumulator, chunks["accumulator"][lane],
-                    chunks["activation"][lane])
+                Mux(picked.read.accumulator, self.accumulator_data.data[lane],
+                    self.activation_data.data[lane])
             )
         final = stages[self.latency]
         m.d.sync += self.bypass.eq(~final.read.requantize)
@@ -269,5 +264,5 @@ class VectorReader(wiring.Component):
             self.first.eq(final.read.first),
             self.sum.eq(final.read.sum),
             self.old_valid.eq(picked.old),
-            self.old.eq(chunks["accumulator"]),
+            self.old.eq(self.accumulator_data.data),
         ]

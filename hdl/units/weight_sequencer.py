@@ -12,6 +12,7 @@ from amaranth.utils import bits_for, exact_log2
 
 from ..isa import Memory
 from ..memory.ports import ReadSignature, int8_vector
+from ..memory.weight_scratchpad import WeightScratchpad
 from ..multiple import constant_multiple
 from ..once import Once
 from .loop import AddressGenerator, LoopCounter
@@ -112,6 +113,7 @@ class WeightSequencer(wiring.Component):
         )
         m.submodules.prefetcher = prefetcher = Once(
             Prefetcher(
+                read_latency=WeightScratchpad.read_latency,
                 address_width=self.address_width,
                 shape=int8_vector(self.cols),
                 tag=unsigned(0),
@@ -124,7 +126,9 @@ class WeightSequencer(wiring.Component):
         load = Signal()
         scaled: Value = Const(1, 1)
         way_down: Value = Const(0, 1)
+        present: Value = self.command.valid
         if self.rows > 1:
+            present = Const(1, 1)  # What has been scaled is still there.
             scaled, way_down = Signal(), Signal(self.full_width)
             m.d.sync += [
                 scaled.eq(self.command.valid & ~load),
@@ -137,7 +141,7 @@ class WeightSequencer(wiring.Component):
         running = active & ~self.fault.valid
         m.d.comb += [
             self.command.ready.eq(scaled & (~active | (step & counter.last))),
-            load.eq(self.command.valid & self.command.ready),
+            load.eq(present & self.command.ready),
             skip.eq(counter.at_last.channel_blocks & (counter.done.row < missing)),
             beyond.eq(generator.address[self.address_width :].any() & ~skip),
             prefetcher.i.valid.eq(running & ~beyond),
@@ -160,23 +164,24 @@ class WeightSequencer(wiring.Component):
         ]
         m.d.sync += self.tile.eq(step & ~beyond & counter.at_last.row)
         fails = running & beyond
-        # The missing word may be the last one; the next instruction is taken then or later.
-        with m.If(load & ~fails & ~self.fault.valid):
-            m.d.sync += self.fault.index.eq(command.index)
+        # The fault follows the word of this cycle until there is one, as its registers have no time
+        # to wait for that. The missing word may be the last one, with which the next instruction is
+        # taken.
+        index = Signal.like(self.fault.index)
+        with m.If(~self.fault.valid):
+            m.d.sync += [
+                self.fault.valid.eq(fails),
+                self.fault.index.eq(index),
+                self.fault.address.eq(generator.address | (Memory.WEIGHT.value << 29)),
+            ]
         with m.If(load):
-            m.d.sync += [active.eq(1), missing.eq(0)]
+            m.d.sync += [active.eq(1), missing.eq(0), index.eq(command.index)]
             with m.If(command.last_rows < self.rows):
                 m.d.sync += missing.eq(self.rows - 1 - command.last_rows)
         with m.Elif(step & counter.last):
             m.d.sync += active.eq(0)
         with m.If(self.stop):
             m.d.sync += active.eq(0)
-        # The loops pass the missing word, and stand still from then on.
-        with m.If(fails):
-            m.d.sync += [
-                self.fault.valid.eq(1),
-                self.fault.address.eq(generator.address | (Memory.WEIGHT.value << 29)),
-            ]
 
         m.d.comb += [
             self.o.valid.eq(prefetcher.o.valid),

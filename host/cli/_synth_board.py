@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,10 @@ EXCLUDED = ("top", "device", "package", "speed")
 
 def synthesize_board(
     output: Output, name: str, memory: str, config: Config, seeds: int, placer: str | None,
-    directory: Path | None,
+    clock: float | None, directory: Path | None,
 ) -> dict[str, Any]:
-    """Build the board called ``name`` with one of its memories; returns what ``--json`` prints."""
+    """Build the board called ``name`` with one of its memories, at ``clock`` MHz or its own
+    frequency; returns what ``--json`` prints."""
     from ._synth_report import write_synthesis
     from .synth import print_figures
 
@@ -35,6 +37,11 @@ def synthesize_board(
     if directory is None:
         raise click.UsageError("--board needs -o, the directory for the bitstream")
     board = board_named(name).with_memory(memory)
+    if clock is not None:
+        try:
+            board = dataclasses.replace(board, system_hz=round(clock * 1e6))
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--clock") from None
     chosen = board_config(board, config)
     began = time.perf_counter()
     title = f"{board.title}, {chosen.rows} x {chosen.cols}"

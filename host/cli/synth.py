@@ -54,6 +54,10 @@ FIGURES = ("lut4", "ccu2c", "ff", "dsp", "bram")
     help="nextpnr's placer. By default the better one for the family.",
 )
 @click.option(
+    "--clock", type=click.FloatRange(min=0, min_open=True), metavar="MHZ",
+    help="Frequency asked of nextpnr; with --board, what the PLL makes.",
+)
+@click.option(
     "-o", "--output", "directory", type=click.Path(path_type=Path, file_okay=False),
     help="Directory for report.html, netlists, logs and nextpnr's reports.",
 )
@@ -68,6 +72,7 @@ def command(
     speed: str | None,
     seeds: int,
     placer: str | None,
+    clock: float | None,
     directory: Path | None,
 ) -> dict[str, Any]:
     """Run Yosys and nextpnr on a design and say what became of it.
@@ -76,16 +81,18 @@ def command(
     Without --multipliers the array uses as many multiplier blocks as the device has.
 
     With --board it is that board's whole design, with the board's own configuration but for the
-    parameters that are given, and becomes a bitstream.
+    parameters that are given, and becomes a bitstream. --clock replaces the board's frequency.
     """
     if board is not None:
         from ._synth_board import synthesize_board
 
-        return synthesize_board(output, board, memory, config, seeds, placer, directory)
+        return synthesize_board(
+            output, board, memory, config, seeds, placer, clock, directory
+        )
     if given("memory"):
         raise click.UsageError("--memory needs --board")
     from ..boards.flow.families import family_named
-    from ..boards.flow.synthesize import synthesize
+    from ..boards.flow.synthesize import TARGET_MHZ, synthesize
     from ..generators.generate import MODULES, component_of
     from ..generators.verilog import emit
     from ._synth_report import synthesis_page
@@ -102,6 +109,7 @@ def command(
         done = iter(range(1, seeds + 2))
         result = synthesize(
             verilog, MODULES[top], family.name, part.device, part.package, part.speed, seeds,
+            target_mhz=clock or TARGET_MHZ,
             placer=placer,
             directory=directory,
             progress=lambda step: update(completed=next(done), title=f"{title}: {step}"),

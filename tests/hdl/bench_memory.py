@@ -4,16 +4,10 @@
 import cocotb
 from cocotb.triggers import FallingEdge, ReadOnly
 
-from weft.hdl.memory.accumulator import Accumulator
-from weft.hdl.memory.bank import MemoryBank
 from weft.hdl.memory.ports import chunk_layout, int8_vector, int32_vector, request_layout
-from weft.hdl.memory.scratchpad import ActivationScratchpad
 from weft.sim.bench.payload import Codec
 from weft.sim.bench.runner import bench_parameters, bench_random
 from weft.sim.bench.streams import reset, start_clock
-
-LATENCY = MemoryBank.latency
-WRITE_LATENCY = {"activation": ActivationScratchpad.write_latency, "weight": 1}
 
 
 class Schedule:
@@ -86,19 +80,19 @@ async def scratchpad(dut):
         ready = not (parameters.get("single_port") and matmul is not None)
         assert int(dut.write__ready.value) == ready
         if matmul is not None:
-            schedule.after(LATENCY, ("matmul", words[matmul]))
+            schedule.after(parameters["matmul_latency"], ("matmul", words[matmul]))
         if banked and request is not None:
             same_bank = parameters["banks"] == 1 or (matmul or 0) // half == request // half
             conflict = matmul is not None and same_bank
             assert int(dut.read__ready.value) != conflict
             stalled += conflict
             if not conflict:
-                schedule.after(LATENCY, ("read", words[request]))
+                schedule.after(parameters["read_latency"], ("read", words[request]))
                 request = None
         expected = dict(schedule.now())
         if "matmul" in expected:
             assert vector.unpack(int(dut.matmul_read__data.value)) == expected["matmul"]
-        elif not banked and cycle >= LATENCY:
+        elif not banked and cycle >= parameters["matmul_latency"]:
             assert int(dut.matmul_read__data.value) == 0
         if banked:
             assert bool(int(dut.read_data__valid.value)) == ("read" in expected)
@@ -106,7 +100,7 @@ async def scratchpad(dut):
                 assert vector.unpack(int(dut.read_data__data.value)) == expected["read"]
         if written is not None and ready:
             words[written] = word
-            readable[written] = cycle + WRITE_LATENCY[parameters["memory"]]
+            readable[written] = cycle + parameters["write_latency"]
         await FallingEdge(dut.clk)
     assert stalled or not banked
 
@@ -120,6 +114,7 @@ async def accumulator(dut):
     depth, cols, width = parameters["depth"], parameters["length"], parameters["width"]
     data_width = parameters["data_width"]
     slots = parameters["slots"]
+    latency_difference = parameters["update_latency"] - parameters["write_latency"]
     part = int32_vector(cols // slots)
     codec, address_width = Codec(part), (depth - 1).bit_length()
     write = Codec(chunk_layout(address_width, slots, part))
@@ -151,7 +146,7 @@ async def accumulator(dut):
             address
             for address in range(depth)
             if words[address] is not None
-            and cycle - updated[address] >= Accumulator.update_latency
+            and cycle - updated[address] >= parameters["update_latency"]
             and (item is None or item[0] != address)
         ]
         if request is None and settled and random.random() < busy:
@@ -172,7 +167,7 @@ async def accumulator(dut):
             accumulate = random.randrange(2)
             gap = cycle - updated[address]
             taken = address in (request and request[0], item and item[0]) or words[address] is None
-            if not taken and (not accumulate or gap >= Accumulator.hazard_distance):
+            if not taken and (not accumulate or gap >= parameters["hazard_distance"]):
                 update = address, accumulate
         dut.update__valid.value = int(update is not None)
         dut.update__address.value = update[0] if update else random.randrange(depth)
@@ -214,7 +209,7 @@ async def accumulator(dut):
             if not conflict:
                 address, slot, word = item
                 parts[address][slot] = [wrap(value, width) for value in word]
-                updated[address] = cycle + parameters["write_latency"] - Accumulator.update_latency
+                updated[address] = cycle - latency_difference
                 if None not in parts[address]:
                     words[address] = sum(parts[address], [])
                 item = None
@@ -224,10 +219,9 @@ async def accumulator(dut):
         if update is not None:
             address, accumulate = update
             new = [random.randint(-half, half - 1) for _ in range(cols)]
-            schedule.after(Accumulator.data_delay, ("data", new))
+            schedule.after(parameters["data_delay"], ("data", new))
             # A write that is chosen before the cycle of the sum can be read as much later.
-            wait = Accumulator.update_latency - parameters["write_latency"]
-            schedule.after(wait, ("sum", address))
+            schedule.after(latency_difference, ("sum", address))
             old = words[address] if accumulate else [0] * cols
             words[address] = [wrap(a + b, width) for a, b in zip(old, new, strict=True)]
             size = cols // slots

@@ -14,13 +14,13 @@ from transfer_model import (
 
 from weft.hdl.config import Config
 from weft.hdl.isa import ErrorCode, Instruction, Memory, Opcode, Unit
-from weft.hdl.memory.bank import MemoryBank
+from weft.hdl.memory.shared_ports import SharedPorts
 from weft.sim.bench.runner import bench_parameters, bench_random
 from weft.sim.bench.streams import reset, start_clock
 
 PORTS = {Memory.ACTIVATION: "activation", Memory.ACCUMULATOR: "accumulator"}
 DRAM_BYTES = 3 << 14
-PAUSE = 30 + 18
+PAUSE = 30 + 21
 """Most cycles from an instruction's last beat to the next one's first; memory takes 30."""
 
 
@@ -58,7 +58,7 @@ class ReadPort:
             self.held = None if self.ready else address
             assert self.part(address)
             if self.ready:
-                self.answers[cycle + MemoryBank.latency] = address
+                self.answers[cycle + SharedPorts.read_latency] = address
 
 
 class StoreBench:

@@ -89,7 +89,7 @@ def bench(config, simulator, *, rounds, **options):
             "rounds": rounds,
             "start_latency": start_latency(config),
             # Result out of the array, sum registered, sum written.
-            "signal_latency": system.unit.array.latency + 2,
+            "signal_latency": system.unit.array.latency + 1,
         },
         sources=[simulation_model(config.family)],
         **options,
@@ -179,6 +179,6 @@ def test_unit_emits_twice_alike():
     assert first == second
 
 
-def test_delay_line_wants_a_cycle():
-    with pytest.raises(ValueError, match="delay must be at least 1, not 0"):
-        DelayLine(1, delay=0)
+def test_delay_line_wants_no_negative_delay():
+    with pytest.raises(ValueError, match="delay must be at least 0, not -1"):
+        DelayLine(1, delay=-1)

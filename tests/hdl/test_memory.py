@@ -7,12 +7,23 @@ import pytest
 
 from weft.generators.verilog import emit
 from weft.hdl.memory.accumulator import Accumulator
-from weft.hdl.memory.bank import MemoryBank
 from weft.hdl.memory.scratchpad import ActivationScratchpad
 from weft.hdl.memory.weight_scratchpad import WeightScratchpad
 from weft.hdl.serial.memories import AccumulatorMemory, ActivationMemory
 from weft.hdl.tech.technology import simulation_model
 from weft.sim.bench.runner import run_bench
+
+OF_ACCUMULATORS = (
+    "read_latency",
+    "write_latency",
+    "data_delay",
+    "update_latency",
+    "hazard_distance",
+)
+
+
+def latencies_of(component, *names):
+    return {name: getattr(component, name) for name in names}
 
 
 def bench(component, memory, simulator, family="generic", **parameters):
@@ -30,20 +41,23 @@ def bench(component, memory, simulator, family="generic", **parameters):
 @pytest.mark.parametrize("rows, depth", [(1, 16), (5, 64)])
 def test_activation_scratchpad(rows, depth, simulator):
     component = ActivationScratchpad(rows=rows, depth=depth)
-    bench(component, "activation", simulator, length=rows, depth=depth, banks=2)
+    latencies = latencies_of(component, "matmul_latency", "read_latency", "write_latency")
+    bench(component, "activation", simulator, length=rows, depth=depth, banks=2, **latencies)
 
 
 @pytest.mark.parametrize("rows, depth", [(1, 16), (4, 64)])
 def test_activation_memory_of_serial_execution(rows, depth, simulator):
     component = ActivationMemory(rows=rows, depth=depth)
-    assert component.read_latency == MemoryBank.latency
-    bench(component, "activation", simulator, length=rows, depth=depth, banks=1)
+    latency = component.read_latency
+    latencies = {"matmul_latency": latency, "read_latency": latency, "write_latency": 1}
+    bench(component, "activation", simulator, length=rows, depth=depth, banks=1, **latencies)
 
 
 @pytest.mark.parametrize("single_port", [False, True])
 def test_weight_scratchpad(single_port, simulator):
     component = WeightScratchpad(cols=3, depth=32, single_port=single_port)
     sizes = {"length": 3, "depth": 32, "single_port": single_port}
+    sizes |= {"matmul_latency": component.read_latency, "write_latency": 1}
     bench(component, "weight", simulator, **sizes)
 
 
@@ -69,8 +83,7 @@ def test_accumulator(cols, width, data_width, depth, slots, banks, family, simul
         family=family,
     )
     sizes = {"length": cols, "depth": depth, "width": width, "data_width": data_width}
-    sizes |= {"slots": slots, "banks": banks, "read_latency": component.read_latency}
-    sizes["write_latency"] = component.write_latency
+    sizes |= {"slots": slots, "banks": banks, **latencies_of(component, *OF_ACCUMULATORS)}
     bench(component, "accumulator", simulator, family, **sizes, one_at_a_time=False)
 
 
@@ -81,8 +94,7 @@ def test_accumulator(cols, width, data_width, depth, slots, banks, family, simul
 def test_accumulator_of_serial_execution(cols, width, data_width, depth, slots, simulator):
     sizes = {"width": width, "data_width": data_width, "depth": depth, "slots": slots}
     component = AccumulatorMemory(cols=cols, **sizes)
-    sizes |= {"length": cols, "banks": 1, "read_latency": component.read_latency}
-    sizes["write_latency"] = component.write_latency
+    sizes |= {"length": cols, "banks": 1, **latencies_of(component, *OF_ACCUMULATORS)}
     bench(component, "accumulator", simulator, **sizes, one_at_a_time=True)
 
 
