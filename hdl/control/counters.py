@@ -37,7 +37,7 @@ class Counters(wiring.Component):
     Members
     -------
     clear : In(1)
-        Start all counters from zero.
+        Start all counters from zero; they read so from the cycle after the next on.
     enable : In(1)
         Count the events of this cycle.
     events : In(count)

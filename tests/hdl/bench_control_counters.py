@@ -67,6 +67,7 @@ async def exact_at_rest(dut):
             assert await bench.read(number) == bench.model[number], number
         if bench.random.random() < 0.5:
             await bench.clear()
+            await cycles(dut)
             for number in order:
                 assert await bench.read(number) == 0
 
