@@ -45,7 +45,8 @@ DESIGNS = {
     "array-12x12": "--top array --rows 12 --cols 12",
     "array-16x16": "--top array --rows 16 --cols 16",
     "accelerator-8x8": "--top accelerator --preset small --vector-lanes 1 --axi-width 32 "
-                       "--axi-address-width 32 --read-outstanding 4 --write-outstanding 4",
+                       "--axi-address-width 32 --read-outstanding 4 --write-outstanding 4 "
+                       "--clock 125",
 }
 """Designs that are harnessed for LFE5U-85F, speed 6: arguments of `weft synth`."""
 

@@ -49,9 +49,22 @@ def test_configuration(arguments, wanted, monkeypatch, tmp_path, capfd):
     assert Config.from_yaml(error["message"]) == wanted
 
 
+@pytest.mark.parametrize(("arguments", "wanted"), [([], 75), (["--clock", "100"], 100)])
+def test_clock(arguments, wanted, monkeypatch, tmp_path, capfd):
+    def refuse(board, config, seeds, **values):
+        raise ValueError(f"{board.system_hz} Hz")
+
+    monkeypatch.setattr("weft.cli._synth_board.build_board", refuse)
+    main(["synth", "--board", "ulx3s-85f", "-o", str(tmp_path), "--json", *arguments])
+    message = json.loads(capfd.readouterr().out)["error"]["message"]
+    assert message == f"{wanted * 1_000_000} Hz"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--board", "ulx3s-85f", "--clock", "99.99", "-o", "x"],
+         "Invalid value for --clock: no setting of EHXPLLL makes 99990000 Hz"),
         (["--board", "icebreaker"], "--board needs -o, the directory for the bitstream"),
         (["--board", "icebreaker", "--top", "array", "-o", "x"],
          "--board and --top exclude each other"),
