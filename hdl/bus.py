@@ -171,9 +171,9 @@ class UnitSignature(Signature):
     busy : Out(1)
         An instruction is in hand.
     wait_memory : Out(1)
-        Busy, but this cycle held up by DRAM or an on-chip memory port.
+        Busy, but held up by DRAM or an on-chip memory port, in this cycle or the one before.
     progress : Out(1)
-        Something moved this cycle (for the watchdog).
+        Something moved in this cycle or the one before (for the watchdog).
     """
 
     def __init__(self) -> None:

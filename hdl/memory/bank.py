@@ -21,8 +21,8 @@ class MemoryBank(wiring.Component):
         write --> [ RAM ] --> [register] --> read_data
         read  -->
 
-    Without a reset (``cleared``) the register is one that the block RAMs of most families have of
-    their own, with little delay behind it.
+    A bank that is not ``cleared`` reads in every cycle and has no reset: synthesis can take the
+    register that block RAMs have of their own, with little delay behind it.
 
     A read in the cycle in which the same word is written gives data without meaning. Nothing here
     relies on such reads, and the memory says so to synthesis by its attribute ``no_rw_check``:
@@ -38,7 +38,8 @@ class MemoryBank(wiring.Component):
     parts : int
         Equal parts of a word that can be written alone, a divisor of ``width``.
     cleared : bool
-        ``read_data`` is zero ``latency`` cycles after a cycle without a read; else it stays.
+        ``read_data`` is zero ``latency`` cycles after a cycle without ``read_enable``. Else there
+        is no such signal.
     single_port : bool
         Never read and written in one cycle: both take the same port of the RAM. The large memories
         of iCE40 UltraPlus have no other.
@@ -46,9 +47,10 @@ class MemoryBank(wiring.Component):
     Members
     -------
     read_enable : In(1)
+        Only if ``cleared``.
     read_address : In(log2(depth))
     read_data : Out(width)
-        ``latency`` cycles after ``read_enable``.
+        ``latency`` cycles after ``read_address``.
     write_enable : In(1)
     write_address : In(log2(depth))
     write_data : In(width)
@@ -58,7 +60,7 @@ class MemoryBank(wiring.Component):
     """
 
     latency: ClassVar[int] = 2
-    """Cycles from ``read_enable`` to ``read_data``."""
+    """Cycles from ``read_address`` to ``read_data``."""
 
     def __init__(
         self,
@@ -76,13 +78,14 @@ class MemoryBank(wiring.Component):
         self.single_port = single_port
         address_width = exact_log2(depth)
         members: dict[str, Any] = {
-            "read_enable": In(1),
             "read_address": In(address_width),
             "read_data": Out(width),
             "write_enable": In(1),
             "write_address": In(address_width),
             "write_data": In(width),
         }
+        if cleared:
+            members["read_enable"] = In(1)
         if parts > 1:
             members["write_mask"] = In(parts)
         super().__init__(members)
@@ -120,7 +123,7 @@ class MemoryBank(wiring.Component):
             write_port.en.eq(enable),
             write_port.addr.eq(write_address),
             write_port.data.eq(self.write_data),
-            read_port.en.eq(self.read_enable),
+            read_port.en.eq(self.read_enable if self.cleared else 1),
             read_port.addr.eq(read_address),
             self.read_data.eq(output),
         ]

@@ -157,28 +157,26 @@ class SharedPorts:
     ) -> None:
         """Connect the banks' read ports: the owner's address if ``taken``, then the users."""
         users = [getattr(component, f"{user}read") for user in self.users]
-        # Nobody's request reads for the last user, whose answer is not valid then.
+        # What nobody asks for is read, too, and cleared below.
         chosen = users[-1].payload.address
         for port in reversed(users[:-1]):
             chosen = Mux(port.valid, port.payload.address, chosen)
         address = Signal(self.address_width, name="shared_address")
         m.d.comb += address.eq(chosen)
         wanted = Signal(self.parts, name="shared_parts")
-        asked = Signal(name="shared_asked")
         urgent: Any = Const(0, 1)
         for user, port in zip(self.users, users, strict=True):
             with m.If(port.valid & ~urgent):
-                m.d.comb += [wanted.eq(self._mask(user, port.payload.slot)), asked.eq(1)]
+                m.d.comb += wanted.eq(self._mask(user, port.payload.slot))
             owner_there = taken & (self.bank(owner) == self.bank(port.payload.address))
             m.d.comb += port.ready.eq(~owner_there & ~urgent)
             urgent = urgent | port.valid
         for number, bank in enumerate(banks):
             owner_here = Signal(name=f"owner_in_bank_{number}")
             m.d.comb += owner_here.eq(taken & (self.bank(owner) == number))
-            m.d.sync += [
-                bank.read_enable.eq(owner_here | (asked & (self.bank(address) == number))),
-                bank.read_address.eq(Mux(owner_here, self.place(owner), self.place(address))),
-            ]
+            m.d.sync += bank.read_address.eq(
+                Mux(owner_here, self.place(owner), self.place(address))
+            )
 
         # Every part of each bank has a register behind the bank that is cleared unless the part was
         # asked for. What they hold together is then an OR, without multiplexers.

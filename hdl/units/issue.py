@@ -112,10 +112,10 @@ class ArrayIssue(wiring.Component):
         m = Module()
         tag = self.i.payload.tag
         first = self.i.valid & tag.first
-        swap, stopped = Signal(), Signal()
+        swap, stopped, goes = Signal(), Signal(), Signal()
         m.d.sync += stopped.eq(self.stop)
         m.d.comb += [
-            self.issued.eq(self.o.valid & self.o.ready),
+            self.issued.eq(self.o.valid),  # The array is ready then: it has the same tile.
             self.target.eq(tag.target),
             swap.eq(self.issued & tag.first),
         ]
@@ -128,9 +128,7 @@ class ArrayIssue(wiring.Component):
             recent.eq(Cat(self.issued, recent)),
             entered.eq(sum(recent[:-1], self.issued)),
         ]
-        m.d.comb += [
-            interlock.eq(self.i.valid & (tag.behind != 0) & (entered >= tag.behind)),
-        ]
+        m.d.comb += interlock.eq((tag.behind != 0) & (entered >= tag.behind))
 
         # Tiles requested and not yet in use, and whether the array has a complete one.
         tiles = Signal(range(Prefetcher.depth + 3))
@@ -154,8 +152,10 @@ class ArrayIssue(wiring.Component):
         m.d.comb += [
             self.o.payload.data.eq(self.i.payload.data),
             self.o.payload.first.eq(tag.first),
-            self.o.valid.eq(self.i.valid & ~tag.fault & ~interlock & ~stopped),
-            self.i.ready.eq(self.issued),
+            # What is not there could go, too: this is the enable of the queue's output.
+            goes.eq(~(tag.fault | interlock | stopped | (tag.first & ~tile_complete))),
+            self.o.valid.eq(self.i.valid & goes),
+            self.i.ready.eq(goes),
             self.error.eq((weights_missing | at_mark) & ~self.stop),
             self.error_in_activations.eq(at_mark),
         ]
@@ -166,7 +166,7 @@ class ArrayIssue(wiring.Component):
             m.d.comb += self.activity.idle.eq(~self.waiting_semaphore)
         with m.Elif(no_weights):
             m.d.comb += self.activity.weights.eq(1)
-        with m.Elif(interlock):
+        with m.Elif(self.i.valid & interlock):
             m.d.comb += self.activity.interlock.eq(1)
         with m.Else():
             m.d.comb += self.activity.activations.eq(1)

@@ -153,8 +153,8 @@ class MatmulUnit(wiring.Component):
         wiring.connect(m, activations.o, issue.i)
         wiring.connect(m, issue.o, array.activations)
 
-        stop = Signal()
-        m.d.sync += stop.eq(stop | self.halt | issue.error)
+        stop, stopped = Signal(), Signal()
+        m.d.sync += [stop.eq(stop | self.halt | issue.error), stopped.eq(stop)]
 
         # The weight sequencer takes a command a cycle before the activation sequencer at least,
         # unless a tile has so few rows that this cycle would be missed. The next one comes when
@@ -222,8 +222,9 @@ class MatmulUnit(wiring.Component):
         # Vectors on their way from the array's input to memory.
         in_flight = Signal(range(array.latency + Accumulator.update_latency + 1))
         m.d.sync += in_flight.eq(in_flight + issue.issued - to_memory.o_valid)
-        in_activations = Signal()
+        in_activations, moved = Signal(), Signal()
         m.d.sync += [
+            moved.eq(issue.issued | issue.weights_taken),
             self.error.valid.eq(issue.error),
             in_activations.eq(issue.error_in_activations),
         ]
@@ -237,18 +238,12 @@ class MatmulUnit(wiring.Component):
         m.d.comb += [
             self.signal.eq(Mux(self.halt, 0, completion.signal)),
             self.signal_index.eq(completion.signal_index),
-            self.idle.eq(Mux(stop, ~in_flight.any(), completion.empty)),
+            self.idle.eq(Mux(stop, stopped & ~in_flight.any(), completion.empty)),
             self.busy.eq(~self.idle),
             self.wait_memory.eq(
                 self.busy
                 & (self.activity.weights | self.activity.activations | self.activity.interlock)
             ),
-            self.progress.eq(
-                accepted
-                | issue.issued
-                | issue.weights_taken
-                | completion.completed
-                | to_memory.o_valid
-            ),
+            self.progress.eq(accepted | moved | completion.completed | to_memory.o_valid),
         ]
         return m

@@ -196,12 +196,12 @@ class VectorUnit(wiring.Component):
         scaled, limited, latency = lanes[0].scaled, lanes[0].limited, lanes[0].latency
         layout = result_layout(config)
         m.submodules.way = way = Once(DelayLine(layout, delay=scaled))
-        # An old value comes the memory's latency and a cycle after its request, which is a cycle
-        # before that of the chunk's last word; one more may be asked for while that waits, and one
-        # waits in the queue's output. It is used a cycle after the chunk has been scaled.
+        # An old value comes the memory's latency after its request, which is a cycle before that of
+        # the chunk's last word at least; one more may be asked for while that waits, and one waits
+        # in the queue's output. It is used a cycle after the chunk has been scaled.
         m.submodules.old_values = old_values = Once(
             StreamFIFO(
-                reader.old.shape(), reader.latency + scaled - SharedPorts.read_latency + 1,
+                reader.old.shape(), reader.latency + scaled - SharedPorts.read_latency + 2,
                 credited=True,
             )
         )

@@ -40,7 +40,8 @@ class VectorWriter(wiring.Component):
         A finished chunk. There is always room: the sequencer counts.
     activation_write, accumulator_write : Out(stream of chunk_layout)
     target : Out(target_layout(config))
-        What the memories write in this cycle, as long after their ports took it as they say.
+        What a read that is asked for in this cycle would meet in a write, as long after their ports
+        took it as the memories say.
     waiting : Out(1)
         A chunk waits for its port.
     written : Out(1)

@@ -91,7 +91,7 @@ class Bench:
             assert int(dut.idle.value) != int(dut.busy.value)
             stalled = self.activity[-1] in (WEIGHTS, ACTIVATIONS, INTERLOCK)
             assert int(dut.wait_memory.value) == stalled
-            assert int(dut.progress.value) or self.activity[-1] != ACTIVE
+            assert int(dut.progress.value) or self.activity[-2:-1] != [ACTIVE]
             mask = int(dut.signal.value)
             if mask:
                 self.signals.append((mask, int(dut.signal_index.value)))

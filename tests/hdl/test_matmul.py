@@ -88,7 +88,7 @@ def bench(config, simulator, *, rounds, **options):
             "config": config.to_dict(),
             "rounds": rounds,
             "start_latency": start_latency(config),
-            # Result out of the array, sum registered, sum written.
+            # Result out of the array, sum written; a read is chosen a cycle before.
             "signal_latency": system.unit.array.latency + 1,
         },
         sources=[simulation_model(config.family)],
