@@ -8,6 +8,9 @@ import pytest
 
 from weft.boards.flow.block_registers import use_block_registers
 from weft.boards.flow.tools import run_tool, tool_command
+from weft.generators.verilog import emit
+from weft.hdl.memory.accumulator import Accumulator
+from weft.hdl.memory.scratchpad import ActivationScratchpad
 
 MULTIPLIER = """
 module top(input clk, rst, enable, input [16:0] a, b, output reg [33:0] o, output [16:0] also);
@@ -121,3 +124,19 @@ def test_what_is_moved_into_a_block_ram(tmp_path, width, statements, also, used,
         for side, mode in zip("AB", [*modes][0].split(), strict=True):
             assert mode == "NOREG" or cell["connections"][f"OCE{side}"] == ["1"]
     assert sum(cell["type"] == "TRELLIS_FF" for cell in cells) == left
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        ActivationScratchpad(rows=4, depth=2048, lanes=1),
+        Accumulator(cols=2, width=32, depth=1024, data_width=18, lanes=1, slots=2),
+    ],
+    ids=["scratchpad", "accumulator"],
+)
+def test_memories_of_the_accelerator_use_them(tmp_path, memory):
+    netlist = synthesize(tmp_path, emit(memory, "top"))
+    use_block_registers(netlist)
+    cells = netlist["modules"]["top"]["cells"].values()
+    modes = [cell["parameters"]["REGMODE_B"] for cell in cells if cell["type"] == "DP16KD"]
+    assert modes and {*modes} == {"OUTREG"}
