@@ -24,6 +24,9 @@ from weft.boards.flow.harness import HARNESS, INSTANCE
 SOURCES = {"TRELLIS_FF": 0.52, "DP16KD": 5.7, "MULT18X18D": 0.9, "EHXPLLL": 0.0}
 """Clock to output of what starts a path, in nanoseconds."""
 
+MEMORY_REGISTER = 0.6
+"""That of a DP16KD with its output register in use."""
+
 GATES = {"LUT4": 0.24, "PFUMX": 0.2, "L6MUX21": 0.2, "TRELLIS_DPR16X4": 0.24, "CCU2C": 0.45}
 """Input to output of what is between; a carry from cell to cell takes less."""
 
@@ -107,6 +110,10 @@ class Netlist:
             cell, output = self.driver[bit]
             kind = self.cells[cell]["type"]
             best = SOURCES.get(kind, 0.0)
+            if kind == "DP16KD":
+                # Outputs are DOA0 to DOB17.
+                registered = self.cells[cell]["parameters"][f"REGMODE_{output[2]}"] == "OUTREG"
+                best = MEMORY_REGISTER if registered else best
             for port, other in self._before(bit):
                 delay = GATES.get(kind, 0.3)
                 if port == "CIN":
