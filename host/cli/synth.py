@@ -86,9 +86,7 @@ def command(
     if board is not None:
         from ._synth_board import synthesize_board
 
-        return synthesize_board(
-            output, board, memory, config, seeds, placer, clock, directory
-        )
+        return synthesize_board(output, board, memory, config, seeds, placer, clock, directory)
     if given("memory"):
         raise click.UsageError("--memory needs --board")
     from ..boards.flow.families import family_named
